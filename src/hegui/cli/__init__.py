@@ -1,0 +1,28 @@
+"""The command line. Each group of commands is a file; heavy imports wait until a command runs."""
+
+import sys
+
+import typer
+
+from hegui.cli import law, lexicon
+from hegui.language import Problem
+
+app = typer.Typer(
+    name="hegui",
+    help="Run a generative-AI service the way China's Interim Measures require, and prove it.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(law.app, name="law")
+app.add_typer(lexicon.app, name="lexicon")
+
+
+def main() -> None:
+    """Run the command line; a `Problem` becomes one clear sentence and exit code 2."""
+    try:
+        app()
+    except Problem as problem:
+        from hegui.cli.output import fail
+
+        sys.exit(fail(problem))
