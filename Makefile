@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: run test lint pytest bench soak lock help
+
+PORT ?= 8000
+
+run: ## start a demonstration with its own model: http://127.0.0.1:8000 (PORT=9000 for another port)
+	@scripts/setup run
+	@.venv/bin/hegui serve --demo --port $(PORT)
+
+test: lint pytest ## every check and every test, as continuous integration runs them
+
+lint: ## style, types and the floors of the house
+	@scripts/setup test
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+pytest: ## the tests alone, on Python 3.13 too if it is here
+	@scripts/setup test
+	@scripts/system chromium fonts
+	@scripts/pytest
+
+bench: ## measure the ledger, and the gateway beside nginx and LiteLLM (about ten minutes); see docs/bench.md
+	@scripts/setup run
+	@scripts/setup bench
+	@scripts/system cc nginx
+	.venv/bin/python -m bench.ledger
+	.venv/bin/python -m bench.gateway
+
+soak: ## the tests with long counts (hours)
+	@scripts/setup test
+	.venv/bin/pytest -m soak --timeout=0
+
+lock: ## resolve pyproject.toml into requirements/*.lock again
+	@scripts/setup test
+	@scripts/lock
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16

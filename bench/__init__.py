@@ -1,0 +1,1 @@
+"""What hegui costs, measured beside its peers: `make bench`."""

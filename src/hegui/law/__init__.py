@@ -1,0 +1,28 @@
+"""The register of duties as data: every provision, who it binds, since when, and how we know."""
+
+from hegui.law.load import Article, Register, read, register
+from hegui.law.model import (
+    Clock,
+    Instrument,
+    Interpretation,
+    Obligation,
+    Provision,
+    Sanction,
+    Tables,
+    Tier,
+)
+
+__all__ = [
+    "Article",
+    "Clock",
+    "Instrument",
+    "Interpretation",
+    "Obligation",
+    "Provision",
+    "Register",
+    "Sanction",
+    "Tables",
+    "Tier",
+    "read",
+    "register",
+]

@@ -1,0 +1,171 @@
+"""Reading the register's YAML files and finding things in them."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+import yaml
+
+from hegui.language import Problem, Text
+from hegui.law.model import Instrument, Obligation, Provision, Sanction, Tables
+
+FOLDER: Final = Path(__file__).parent
+# libyaml reads the register about six times faster, but not every build of PyYAML carries it.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Article(msgspec.Struct, frozen=True):
+    """One article of an instrument: all its provisions, and the obligations they carry."""
+
+    instrument: str
+    number: str
+    provisions: tuple[Provision, ...]
+    obligations: tuple[Obligation, ...]
+
+
+class Register:
+    """The register in memory. Look-ups raise a `Problem` that names the nearest entries."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.instruments = tables.instruments
+        self.provisions = tables.provisions
+        self.obligations = tables.obligations
+        self.sanctions = tables.sanctions
+        self.vocabulary = tables.vocabulary
+        self._instruments = {entry.code: entry for entry in tables.instruments}
+        by_age = sorted(tables.provisions, key=lambda entry: entry.valid_from)
+        self._provisions = {entry.id: entry for entry in by_age}
+        self._obligations = {entry.id: entry for entry in tables.obligations}
+        self._sanctions = {entry.code: entry for entry in tables.sanctions}
+
+    def __iter__(self) -> Iterator[Obligation]:
+        return iter(self.obligations)
+
+    def __len__(self) -> int:
+        return len(self.obligations)
+
+    def instrument(self, code: str) -> Instrument:
+        return self._instruments.get(code) or _unknown(code, self._instruments)
+
+    def sanction(self, code: str) -> Sanction:
+        return self._sanctions.get(code) or _unknown(code, self._sanctions)
+
+    def provision(self, provision_id: str) -> Provision:
+        """Return the newest version of the provision that bears this id."""
+        return self._provisions.get(provision_id) or _unknown(provision_id, self._provisions)
+
+    def obligation(self, obligation_id: str) -> Obligation:
+        """Return the obligation; asking for a provision that carries no duty is a `Problem`."""
+        found = self._obligations.get(obligation_id)
+        if found is None and obligation_id in self._provisions:
+            raise Problem(
+                "law.no-duty",
+                "{id} is a provision that carries no duty; `hegui law show {id}` shows what it says.",
+                id=obligation_id,
+            )
+        return found or _unknown(obligation_id, self._obligations)
+
+    def article(self, instrument: str, number: int | str) -> Article:
+        """Return article `number` of the instrument, in the order of the text."""
+        provisions = tuple(
+            entry
+            for entry in self.provisions
+            if entry.instrument == instrument and str(entry.path.article) == str(number)
+        )
+        return self._article(provisions) or _unknown(f"{instrument}-{number}", self._provisions)
+
+    def find(self, entry_id: str) -> Article:
+        """Return the row `IM-14.1` alone, or the article `IM-14` whole, as a person types it."""
+        wanted = entry_id.strip().upper()
+        duty = self._obligations.get(wanted)
+        ids = {wanted, *(duty.provisions if duty else ())}
+        row = self._article(tuple(entry for entry in self.provisions if entry.id in ids))
+        instrument, _, number = wanted.partition("-")
+        return row or (
+            self.article(instrument, number) if number else _unknown(wanted, self._provisions)
+        )
+
+    def _article(self, provisions: tuple[Provision, ...]) -> Article | None:
+        if not provisions:
+            return None
+        first, ids = provisions[0], {entry.id for entry in provisions}
+        carried = tuple(entry for entry in self.obligations if ids & set(entry.provisions))
+        return Article(first.instrument, str(first.path.article), provisions, carried)
+
+    def cited(self, provision_id: str, day: date) -> Provision:
+        """Return the provision that a citation written on `day` means.
+
+        Renumbering makes one number mean different provisions at different times; texts of 2025
+        cite numbers of the Cybersecurity Law that stand for other articles since 2026-01-01.
+        """
+        for entry in self.provisions:
+            if entry.names(provision_id, day):
+                return entry
+        raise Problem(
+            "law.not-then",
+            "No provision of the register bore the number {id} on {day}; check the number and the date of the text that cites it.",
+            id=provision_id,
+            day=day.isoformat(),
+        )
+
+    def term(self, group: str, code: str) -> Text:
+        """Return the words for a code, for example `term("actor", "P")`."""
+        return self.vocabulary[group][code]
+
+
+def _unknown(wanted: str, known: Mapping[str, object]) -> NoReturn:
+    below = [entry for entry in known if entry.startswith((f"{wanted}.", f"{wanted}-"))]
+    near = below[:6] or difflib.get_close_matches(wanted, known, n=4, cutoff=0.5)
+    if near:
+        raise Problem(
+            "law.unknown",
+            "The register has no entry {id}. Near it: {near}. `hegui law list` shows every id.",
+            id=wanted,
+            near=", ".join(near),
+        )
+    raise Problem(
+        "law.unknown",
+        "The register has no entry {id}. `hegui law list` shows every id.",
+        id=wanted,
+    )
+
+
+def read(folder: Path) -> Tables:
+    """Read every `*.yaml` of a folder and join the tables; the order is that of the file names.
+
+    Raises:
+        Problem: a file is not YAML or breaks the shape of `schema.json`.
+
+    """
+    parts = [_read_file(file) for file in sorted(folder.glob("*.yaml"))]
+    return Tables(
+        instruments=tuple(entry for part in parts for entry in part.instruments),
+        provisions=tuple(entry for part in parts for entry in part.provisions),
+        obligations=tuple(entry for part in parts for entry in part.obligations),
+        sanctions=tuple(entry for part in parts for entry in part.sanctions),
+        vocabulary={group: words for part in parts for group, words in part.vocabulary.items()},
+    )
+
+
+def _read_file(file: Path) -> Tables:
+    try:
+        # YAML turns 2023-08-15 into a date; to_builtins makes it text again, as in the schema.
+        plain = msgspec.to_builtins(yaml.load(file.read_text("utf-8"), Loader=_LOADER))  # noqa: S506 (the safe loader)
+        return msgspec.convert(plain, Tables)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise Problem(
+            "law.bad-file",
+            "{file} does not have the shape of the register: {reason}. Mend the named entry; docs/law.md explains every field.",
+            file=file.name,
+            reason=str(error),
+        ) from error
+
+
+@cache
+def register() -> Register:
+    """Return the register that ships with hegui; read once a process."""
+    return Register(read(FOLDER))

@@ -1,0 +1,226 @@
+"""The tables, once, for both databases. Columns hold plain scalars so that rows can be re-derived.
+
+Every table in `RECORDS` is a projection of the ledger: a row holds exactly the `facts`, time and
+key id of the entry numbered `seq`, is inserted in the entry's own transaction and never updated.
+`evidence.verify` re-derives each row and names the one that differs.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+STORE = MetaData()
+VAULT = MetaData()
+
+# SQLite stores rows in the order of a key only if its type is spelled INTEGER (which holds 64 bits).
+_SEQ = BigInteger().with_variant(Integer, "sqlite")
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+ledger_head = Table(
+    "ledger_head",
+    STORE,
+    Column("id", SmallInteger, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    # The roots of the complete subtrees, largest first, 32 bytes each: all that an append needs.
+    Column("edge", LargeBinary, nullable=False),
+    # Counts erasures, so that every process drops its cached keys before it seals again.
+    Column("erasures", BigInteger, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    STORE,
+    Column("seq", _SEQ, primary_key=True, autoincrement=False),
+    Column("head", LargeBinary, nullable=False),  # the exact bytes that were hashed
+    # The roots of the subtrees that this leaf completes, lowest first, 32 bytes each. Kept beside
+    # the leaf, the tree costs no row of its own and is only ever written at its end.
+    Column("nodes", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    STORE,
+    Column("size", _SEQ, primary_key=True, autoincrement=False),
+    Column("at", String(27), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+# --- sealed bodies, a table a retention class and month, made and dropped by `hegui tick` ---------
+
+periods = Table(
+    "periods",
+    STORE,
+    Column("name", String(48), primary_key=True),
+    Column("retention", String(24), nullable=False),
+    Column("period", String(6), nullable=False),
+)
+
+
+def body_table_name(retention: str, period: str) -> str:
+    """The table that holds the sealed bodies of one retention class in one month (YYYYMM)."""
+    return f"body_{retention}_{period}"
+
+
+def body_table(name: str) -> Table:
+    """Describe a period table (in a MetaData of its own: it is not part of the fixed schema)."""
+    return Table(
+        name,
+        MetaData(),
+        Column("seq", _SEQ, primary_key=True, autoincrement=False),
+        Column("sealed", LargeBinary, nullable=False),
+    )
+
+
+# --- records: projections of the ledger -----------------------------------------------------------
+
+
+def _record(name: str, *columns: Column[Any]) -> Table:
+    return Table(
+        name,
+        STORE,
+        *columns,
+        Column("seq", BigInteger, nullable=False),
+        Column("at", String(27), nullable=False),
+        Column("key_id", String(32), nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+exchanges = _record(
+    "exchanges",
+    Column("exchange", String(32), primary_key=True),
+    Column("api_key", String(24), nullable=False),
+    Column("route", String(40), nullable=False),
+    Column("model", String(120), nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("instance", String(24), nullable=False),
+)
+# No index by key: it would double the pages that a commit writes. What belongs to a person is found
+# by a scan of the months for which the person has keys; a conversation by `turns`.
+
+outcomes = _record(
+    "outcomes",
+    Column("exchange", String(32), primary_key=True),
+    Column("state", String(12), nullable=False),  # finished | withheld | refused | interrupted
+    Column("control", String(40), nullable=False),
+    Column("category", String(8), nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("label", String(64), nullable=False),  # version of the label text that was shown
+    Column("lexicon", String(64), nullable=False),  # version of the lexicon that decided
+)
+
+agreements = _record(
+    "agreements",
+    Column("version", String(64), primary_key=True),
+)
+agreement_texts = Table(
+    "agreement_texts",
+    STORE,
+    Column("version", String(64), primary_key=True),  # SHA-256 of `body`: found if it is changed
+    Column("body", LargeBinary, nullable=False),
+)
+acceptances = _record(
+    "acceptances",
+    Column("account", String(32), primary_key=True),  # the key id of the person's account
+    Column("version", String(64), primary_key=True),
+    Column("by", String(24), nullable=False),  # page | api | operator
+)
+
+api_keys = _record(
+    "api_keys",
+    Column("api_key", String(24), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),  # SHA-256 of the secret
+    Column("account", String(32), nullable=False),
+    Column("asserts", String(8), nullable=False),  # may it name users? no | header | token
+    Column("public_key", String(64), nullable=False),  # Ed25519, base64; "" unless token
+)
+revocations = _record("revocations", Column("api_key", String(24), primary_key=True))
+
+cases = _record(
+    "cases",
+    Column("receipt", String(24), primary_key=True),
+    Column("kind", String(24), nullable=False),
+    Column("exchange", String(32), nullable=False),
+    Column("reason", String(24), nullable=False),
+)
+
+staff = _record(
+    "staff",
+    Column("staff", String(24), primary_key=True),
+    Column("role", String(24), nullable=False),
+)
+
+instances = _record(
+    "instances",
+    Column("instance", String(24), primary_key=True),
+    Column("host", String(120), nullable=False),
+)
+closings = _record("closings", Column("instance", String(24), primary_key=True))
+
+RECORDS = (
+    exchanges,
+    outcomes,
+    agreements,
+    acceptances,
+    api_keys,
+    revocations,
+    cases,
+    staff,
+    instances,
+    closings,
+)
+
+# --- the vault: what can die ----------------------------------------------------------------------
+
+persons = Table(
+    "persons",
+    VAULT,
+    Column("person", String(32), primary_key=True),
+    Column("issuer", String(40), nullable=False),  # which identity adapter or API key vouches
+    Column("subject", String(200), nullable=False),  # the person's name at that issuer
+    Column("created", String(27), nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
+keys = Table(
+    "keys",
+    VAULT,
+    Column("key_id", String(32), primary_key=True),
+    Column("person", String(32), nullable=False, index=True),
+    Column("retention", String(24), nullable=False),
+    Column("period", String(6), nullable=False),
+    Column("master", String(16), nullable=False),  # which master key wraps it
+    Column("wrapped", LargeBinary, nullable=False),
+    UniqueConstraint("person", "retention", "period"),
+)
+
+# A destroyed key leaves its number and the reason, never the person or the key.
+tombstones = Table(
+    "tombstones",
+    VAULT,
+    Column("key_id", String(32), primary_key=True),
+    Column("at", String(27), nullable=False),
+    Column("reason", String(24), nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    VAULT,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the cookie
+    Column("kind", String(8), nullable=False),  # person | staff | link
+    Column("holder", String(32), nullable=False),
+    Column("expires", Integer, nullable=False),  # Unix seconds
+)

@@ -1,0 +1,154 @@
+import random
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hegui.language import Problem
+from hegui.safety.lexicon import GAP, Entry, Lexicon
+from hegui.safety.window import Release, Window
+
+STOPS = [
+    Entry(term, "A.1.f", action)
+    for term, action in [
+        ("zorb", "withhold"), ("zorblefax", "refuse"), ("orble", "withhold"), ("ab", "withhold"),
+        ("plonk varet", "withhold"), ("咔噜磨砂", "withhold"), ("噜磨", "withhold"),
+        ("砂kg", "withhold"), ("19", "refuse"),
+    ]
+]  # fmt: skip
+SOFT = [
+    Entry("咔哒", "A.2.a", "mask"),
+    Entry("哒嘀", "A.2.a", "mask"),
+    Entry("fax", "A.3.a", "note"),
+]
+STOPPING = Lexicon.build(STOPS, date(2026, 11, 23))
+MIXED = Lexicon.build([*STOPS[1:4], *SOFT], date(2026, 11, 23))
+PARTS = [
+    *"zorblefaxab 19", *"咔噜磨砂哒嘀", "zorb", "lefax", "plonk", "varet", "咔噜", "磨砂", "fax",
+    " ", ".", "'", "\n", "\u200b", "\u0301", "，", "😀", "👩‍🚀", "㎏", "ﷺ", "Z", "Ａ", "é", "\ud800",
+    "." * GAP, " " * (GAP + 1),
+]  # fmt: skip
+
+
+def stream(lexicon, pieces):
+    """Feed the pieces and close; return the text let go, the verdict and what was noted."""
+    window = Window(lexicon)
+    steps = [window.feed(piece) for piece in pieces]
+    steps.append(window.close())
+    hits = [step.hit for step in steps if step.hit]
+    assert len(set(hits)) <= 1
+    return (
+        "".join(step.text for step in steps),
+        hits[0] if hits else None,
+        [hit for step in steps for hit in step.noted],
+    )
+
+
+def oracle(lexicon, text):
+    """The same from one scan of the whole text, written as plainly as can be."""
+    hits = lexicon.scan(text)
+    stop = next((hit for hit in hits if hit.entry.action in {"refuse", "withhold"}), None)
+    end = stop.start if stop else len(text)
+    noted = [hit for hit in hits if hit.entry.action in {"mask", "note"} and hit.start < end]
+    masked = {
+        place for hit in noted if hit.entry.action == "mask" for place in range(hit.start, hit.end)
+    }
+    shown = "".join("*" if place in masked else text[place] for place in range(end))
+    return shown, stop, noted
+
+
+def passage(rng, entries):
+    """Return loose parts with terms among them, whole or spelt out with signs between."""
+    words = []
+    for _ in range(rng.randrange(1, 12)):
+        words += rng.choices(PARTS, k=rng.randrange(4))
+        if rng.random() < 0.2:
+            between = rng.choice(["", "", ".", " ", "\u200b", "😀*", "." * GAP, "." * (GAP + 1)])
+            words += [" ", between.join(rng.choice(entries).term), " "]
+    return "".join(words)
+
+
+def cut(text, rng):
+    pieces, start = [], 0
+    while start < len(text):
+        end = start + rng.choice([0, 1, 1, 2, 3, 5, 8, 13, 40])
+        pieces.append(text[start:end])
+        start = end
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("book", "entries"), [(STOPPING, STOPS), (MIXED, STOPS[1:4] + SOFT)], ids=["stopping", "mixed"]
+)
+def test_seeded_streams_release_exactly_what_the_whole_scan_allows(book, entries):
+    rng = random.Random(20261123)
+    stopped = 0
+    for _ in range(4000):
+        text = passage(rng, entries)
+        wanted = oracle(book, text)
+        stopped += wanted[1] is not None
+        pieces = cut(text, rng)
+        assert stream(book, pieces) == wanted, pieces
+    assert 1000 < stopped < 3000  # both verdicts are well represented
+
+
+def test_a_stopped_stream_releases_the_raw_text_before_the_earliest_hit():
+    rng = random.Random(7)
+    for _ in range(500):
+        text = passage(rng, STOPS)
+        hits = STOPPING.scan(text)
+        end = min((hit.start for hit in hits), default=len(text))
+        assert stream(STOPPING, cut(text, rng))[0] == text[:end]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.lists(st.sampled_from(PARTS), max_size=8).map("".join), max_size=12))
+def test_any_cutting_gives_the_verdict_of_the_whole(pieces):
+    for book in (STOPPING, MIXED):
+        assert stream(book, pieces) == oracle(book, "".join(pieces))
+
+
+@given(st.lists(st.text(max_size=12), max_size=8))
+def test_any_text_at_all_gives_the_verdict_of_the_whole(pieces):
+    assert stream(MIXED, pieces) == oracle(MIXED, "".join(pieces))
+
+
+def test_every_cut_of_every_hit_holds_back():
+    for spelt in ("zorb", "z o r b", "z👩‍🚀orb", "咔，噜磨砂", "1️9"):
+        text = f"so: {spelt} and"
+        for cut_at in range(len(text) + 1):
+            window = Window(STOPPING)
+            let_go = window.feed(text[:cut_at]).text + window.feed(text[cut_at:]).text
+            last = window.close()
+            assert let_go + last.text == "so: "
+            assert last.hit is not None
+
+
+def test_what_is_held_is_bounded_and_a_long_pause_frees_it():
+    window = Window(STOPPING)
+    fed = let_go = most = 0
+    for _ in range(2000):
+        piece = "q" + "\u200b" * GAP
+        fed += len(piece)
+        let_go += len(window.feed(piece).text)
+        most = max(most, fed - let_go)
+    assert most <= STOPPING.longest * (GAP + 1)
+    assert len(window._buffer) <= most + 1
+    window.feed(" " * (GAP + 1))
+    assert len(window._buffer) == 1
+
+
+def test_after_a_hit_nothing_goes_out_any_more():
+    window = Window(STOPPING)
+    first = window.feed("so zorb " + "q " * 30)
+    assert (first.text, first.hit.entry.term) == ("so ", "zorb")
+    assert window.feed("more") == Release("", first.hit)
+    assert window.close() == Release("", first.hit)
+
+
+def test_text_after_the_end_is_a_problem():
+    window = Window(STOPPING)
+    window.close()
+    with pytest.raises(Problem, match="after the end"):
+        window.feed("x")
