@@ -21,7 +21,9 @@ from hegui.language import Problem
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
-_HEADING: Final = "# hegui master keys, newest first. Secret. Keep a copy apart from every backup.\n"
+_HEADING: Final = (
+    "# hegui master keys, newest first. Secret. Keep a copy apart from every backup.\n"
+)
 
 
 class MasterKeys:

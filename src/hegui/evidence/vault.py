@@ -71,7 +71,9 @@ class Vault:
         """The key with this id, or None when it has been destroyed."""
         with self.database.read() as connection:
             row = connection.execute(select(keys).where(keys.c.key_id == key_id)).first()
-        return _data_key(key_id, self.master.unwrap(row.master, key_id, row.wrapped)) if row else None
+        return (
+            _data_key(key_id, self.master.unwrap(row.master, key_id, row.wrapped)) if row else None
+        )
 
     def forget(self) -> None:
         """Drop the cached keys: some may have been destroyed elsewhere."""

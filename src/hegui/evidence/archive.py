@@ -1,0 +1,64 @@
+"""The archive: store, vault, keys and the one writer, opened together from the settings."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+
+from hegui.evidence.ledger import Ledger
+from hegui.evidence.master import MasterKeys, make_master_key
+from hegui.evidence.notes import Signer, make_signing_key
+from hegui.evidence.vault import Vault
+from hegui.language import Problem
+from hegui.settings import Settings
+from hegui.store.engine import Database
+from hegui.store.periods import make_periods
+from hegui.store.schema import is_current, upgrade
+from hegui.store.writer import Writer
+
+
+class Archive:
+    """What a process needs to read and write evidence. Nothing is opened before it is used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Database(settings.store.url)
+        self._vault_database = Database(settings.store.vault_url, shred=True)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self._vault_database, MasterKeys(self.settings.evidence.master_key))
+
+    @cached_property
+    def signer(self) -> Signer:
+        return Signer(self.settings.evidence.origin, self.settings.evidence.signing_key)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """The one writer of this process; its thread starts when it is first asked for."""
+        return Writer(self.store.engine("writer"), Ledger(self.vault))
+
+    def prepare(self) -> None:
+        """Make what is missing: keys (never over existing ones), schema, period tables."""
+        make_master_key(self.settings.evidence.master_key)
+        make_signing_key(self.settings.evidence.signing_key)
+        upgrade(self.store, "store")
+        upgrade(self._vault_database, "vault")
+        make_periods(self.store, datetime.now(UTC).date())
+
+    def require_current(self) -> None:
+        """Refuse to run on a schema of another version.
+
+        Raises:
+            Problem: `schema`.
+        """
+        if is_current(self.store, "store") and is_current(self._vault_database, "vault"):
+            return
+        raise Problem(
+            "schema", "The databases are not of this version: run `hegui db upgrade` first."
+        )
+
+    def close(self) -> None:
+        """Commit what waits and let go of everything."""
+        if "writer" in self.__dict__:
+            self.writer.close()
+        self.store.close()
+        self._vault_database.close()
