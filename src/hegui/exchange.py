@@ -1,0 +1,73 @@
+"""The one object of the house: an exchange (one request and its answer), and the verdicts on it."""
+
+import time
+from os import urandom
+from typing import Any, Final, Literal
+
+import msgspec
+
+from hegui.language import say
+
+Decision = Literal["pass", "mask", "withhold", "refuse"]
+State = Literal["running", "finished", "withheld", "refused", "interrupted"]
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What a control decided, under which obligations, and what the user is told.
+
+    *pass* · *mask* (the span is replaced) · *withhold* (stop, tell why and how to appeal) · *refuse*
+    (before the model is asked). `code` is stable; `message` is an English template of the catalogue;
+    `category` is a key of the 31 risks; `review` also opens a case for a person.
+    """
+
+    decision: Decision
+    control: str = ""
+    carries: tuple[str, ...] = ()
+    code: str = ""
+    message: str = ""
+    values: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it for each struct)
+    category: str = ""
+    review: bool = False
+    status: int = 403  # of HTTP, when the answer is an error
+    retry_after: int = 0  # seconds
+
+    def say(self, language: str) -> str:
+        return say(language, self.message, **self.values)
+
+
+PASS: Final = Verdict("pass")
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who holds an API key, and whether that key may speak for users of its own."""
+
+    api_key: str
+    person: str
+    asserts: Literal["no", "header", "token"] = "no"
+    public_key: str = ""
+
+
+class Exchange(msgspec.Struct):
+    """One request and its answer, from the door to the ledger."""
+
+    id: str
+    route: str
+    language: str
+    caller: Caller
+    person: str  # the user: the caller itself, or someone it speaks for
+    model: str
+    stream: bool
+    texts: tuple[str, ...]  # every text of the request, in order
+    request: bytes  # as it came in; sealed as evidence
+    forward: bytes  # as it goes to the model
+    state: State = "running"
+    verdict: Verdict = PASS
+    notes: list[Verdict] = msgspec.field(default_factory=list)
+    released: list[str] = msgspec.field(default_factory=list)
+    withheld: str = ""  # what the model wrote and the user never saw
+    label: str = ""  # version of the label that was shown
+
+
+def new_id() -> str:
+    """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end."""
+    return f"{time.time_ns() // 1_000_000:012x}{urandom(10).hex()}"

@@ -1,0 +1,1 @@
+"""Labels 标识: what tells a person, and a machine, that something was made by AI."""
