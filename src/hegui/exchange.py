@@ -7,9 +7,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from hegui.language import say
+from hegui.people.callers import Caller
 
 Decision = Literal["pass", "mask", "withhold", "refuse"]
-State = Literal["running", "finished", "withheld", "refused", "interrupted"]
+State = Literal["running", "answering", "finished", "withheld", "refused", "interrupted"]
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +26,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     carries: tuple[str, ...] = ()
     code: str = ""
     message: str = ""
-    values: dict[str, Any] = {}  # noqa: RUF012 (msgspec copies it for each struct)
+    values: dict[str, Any] = {}
     category: str = ""
     review: bool = False
     status: int = 403  # of HTTP, when the answer is an error
@@ -38,13 +39,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 PASS: Final = Verdict("pass")
 
 
-class Caller(msgspec.Struct, frozen=True):
-    """Who holds an API key, and whether that key may speak for users of its own."""
+class Usage(msgspec.Struct):
+    """Tokens, as the model's server counts them."""
 
-    api_key: str
-    person: str
-    asserts: Literal["no", "header", "token"] = "no"
-    public_key: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
 
 
 class Exchange(msgspec.Struct):
@@ -62,9 +62,10 @@ class Exchange(msgspec.Struct):
     forward: bytes  # as it goes to the model
     state: State = "running"
     verdict: Verdict = PASS
-    notes: list[Verdict] = msgspec.field(default_factory=list)
     released: list[str] = msgspec.field(default_factory=list)
     withheld: str = ""  # what the model wrote and the user never saw
+    finish: str = "stop"  # why the model ended: stop, length, content_filter
+    usage: Usage | None = None
     label: str = ""  # version of the label that was shown
 
 

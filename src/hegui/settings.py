@@ -20,11 +20,11 @@ FILE: Final = "hegui.toml"
 _PREFIX: Final = "HEGUI_"
 
 
-class Section(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; an unknown name in it is an error, not a silent pass."""
 
 
-class Service(Section):
+class Service(Section, frozen=True):
     """What the public is told (Interim Measures, Art. 10 and 15)."""
 
     name: str = "hegui demo"
@@ -38,7 +38,7 @@ class Service(Section):
     identity: Literal["development"] = "development"
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     """Where the service listens, and what it accepts at most."""
 
     host: str = "127.0.0.1"
@@ -48,14 +48,14 @@ class Server(Section):
     max_requests: int = 512  # under way at once; more are answered 503
 
 
-class Store(Section):
+class Store(Section, frozen=True):
     """The two databases. They must not share a backup: see docs/evidence.md."""
 
     url: str = "sqlite:///data/hegui.db"
     vault_url: str = "sqlite:///data/vault.db"
 
 
-class Evidence(Section):
+class Evidence(Section, frozen=True):
     """Keys and checkpoints."""
 
     origin: str = "hegui.example/ledger"  # names the ledger in every checkpoint; never change it
@@ -65,26 +65,26 @@ class Evidence(Section):
     checkpoint_minutes: int = 10
 
 
-class Moderation(Section):
+class Moderation(Section, frozen=True):
     """Content control (Art. 4 and 14)."""
 
     lexicon: Path | None = None  # built by `hegui lexicon build`; empty: the sample words
 
 
-class Labels(Section):
+class Labels(Section, frozen=True):
     """Where the text label stands (GB 45438-2025, 5.1)."""
 
     position: Literal["prefix", "suffix"] = "suffix"
 
 
-class Limits(Section):
+class Limits(Section, frozen=True):
     """How much one key, and one user, may ask a minute."""
 
     key_per_minute: int = 600
     user_per_minute: int = 60
 
 
-class Upstream(Section):
+class Upstream(Section, frozen=True):
     """A model behind the gateway. The first is the default."""
 
     name: str
@@ -97,7 +97,7 @@ class Upstream(Section):
     filing: str = ""  # filing or registration number (Art. 7(1))
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     service: Service = Service()
     server: Server = Server()
     store: Store = Store()

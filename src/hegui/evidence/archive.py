@@ -21,11 +21,11 @@ class Archive:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Database(settings.store.url)
-        self._vault_database = Database(settings.store.vault_url, shred=True)
+        self.vault_database = Database(settings.store.vault_url, shred=True)
 
     @cached_property
     def vault(self) -> Vault:
-        return Vault(self._vault_database, MasterKeys(self.settings.evidence.master_key))
+        return Vault(self.vault_database, MasterKeys(self.settings.evidence.master_key))
 
     @cached_property
     def signer(self) -> Signer:
@@ -41,7 +41,7 @@ class Archive:
         make_master_key(self.settings.evidence.master_key)
         make_signing_key(self.settings.evidence.signing_key)
         upgrade(self.store, "store")
-        upgrade(self._vault_database, "vault")
+        upgrade(self.vault_database, "vault")
         make_periods(self.store, datetime.now(UTC).date())
 
     def require_current(self) -> None:
@@ -50,7 +50,7 @@ class Archive:
         Raises:
             Problem: `schema`.
         """
-        if is_current(self.store, "store") and is_current(self._vault_database, "vault"):
+        if is_current(self.store, "store") and is_current(self.vault_database, "vault"):
             return
         raise Problem(
             "schema", "The databases are not of this version: run `hegui db upgrade` first."
@@ -61,4 +61,4 @@ class Archive:
         if "writer" in self.__dict__:
             self.writer.close()
         self.store.close()
-        self._vault_database.close()
+        self.vault_database.close()

@@ -25,12 +25,16 @@ from hegui.store.writer import Entry
 HEAD_VERSION: Final = 1
 MAX_HEAD_BYTES: Final = 65_535  # a C2SP entry bundle prefixes each entry with a uint16
 ERASED: Final = "key.erased"
+PERIOD_DROPPED: Final = "period.dropped"  # facts: {"table": the name of the period table}
 
 Rows = defaultdict[Table, list[tuple[Any, ...]]]
 
 
-class Head(msgspec.Struct, gc=False):
-    """What is public of an entry. Names no person: `key` is a random id, `commit` binds the key."""
+class Head(msgspec.Struct, gc=False, omit_defaults=True):
+    """What is public of an entry. Names no person: `key` is a random id, `commit` binds the key.
+
+    `row` names the table that holds the entry's projection, so that a row that is missing shows.
+    """
 
     v: int
     time: str
@@ -41,6 +45,7 @@ class Head(msgspec.Struct, gc=False):
     key: str
     commit: str
     facts: dict[str, Any]
+    row: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -88,7 +93,6 @@ class Ledger:
         for entry in batch:
             entry.at, entry.seq = at, self._edge.size
             self._append(entry, rows)
-        self._erasures += sum(entry.kind == ERASED for entry in batch)
         dialect = connection.dialect.name
         cursor = connection.connection.cursor()
         for table, values in rows.items():
@@ -106,7 +110,7 @@ class Ledger:
             digest, commit = self._seal(entry, rows)
         head = _encode(
             Head(HEAD_VERSION, entry.at, entry.kind, entry.carries, entry.subject, digest,
-                 entry.key_id, commit, entry.facts)
+                 entry.key_id, commit, entry.facts, _name(entry.table))
         )  # fmt: skip
         if len(head) > MAX_HEAD_BYTES:
             raise ValueError(f"an entry of kind {entry.kind} has a head of {len(head)} bytes")
@@ -114,6 +118,10 @@ class Ledger:
         rows[entries].append((entry.seq, head, self._edge.append(leaf_hash(head))))
         if entry.table is not None:
             rows[entry.table].append(_row(entry, entry.table))
+        if entry.kind == ERASED:
+            # The vault has condemned the keys before: asked again, it hands them out no more.
+            self._vault.forget()
+            self._erasures += 1
 
     def _seal(self, entry: Entry, rows: Rows) -> tuple[str, str]:
         """Seal the body under its person's key; its digest and the key's commitment go public."""
@@ -128,6 +136,11 @@ class Ledger:
             self._bodies[name] = body_table(name)
         rows[self._bodies[name]].append((entry.seq, sealed))
         return sha256(sealed).hexdigest(), key.commit
+
+
+@cache
+def _name(table: Table | None) -> str:
+    return "" if table is None else str(table.name)
 
 
 @cache

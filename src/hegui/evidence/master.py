@@ -9,7 +9,10 @@ until rotation has re-wrapped everything.
 """
 
 import base64
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import Final
@@ -27,23 +30,36 @@ _HEADING: Final = (
 
 
 class MasterKeys:
-    """The master keys of one file, read again when a key is asked for that is not known yet."""
+    """The master keys of one file, read again whenever the file has changed.
+
+    Only whoever holds the vault's write lock may wrap: rotation takes the same lock, so no process
+    wraps under a key that another has just retired.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._keys: dict[str, AESGCM] = {}
         self._lines: list[str] = []
+        self._stamp: tuple[int, int] = (0, 0)
         self._load()
 
     @property
     def current(self) -> str:
-        """The id of the key that wraps."""
+        """The id of the key that wraps, as the file says now."""
+        if _stamp(self.path) != self._stamp:
+            self._load()
         return next(iter(self._keys))
 
-    def wrap(self, key_id: str, data_key: bytes) -> bytes:
-        """Encrypt a data key under the current master key, bound to its id."""
-        nonce = token_bytes(_NONCE_BYTES)
-        return nonce + self._keys[self.current].encrypt(nonce, data_key, key_id.encode())
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all keys in the file, newest first."""
+        self._load()
+        return list(self._keys)
+
+    def wrap(self, key_id: str, data_key: bytes) -> tuple[str, bytes]:
+        """Encrypt a data key under the current master key, bound to its id: (master, wrapped)."""
+        master, nonce = self.current, token_bytes(_NONCE_BYTES)
+        return master, nonce + self._keys[master].encrypt(nonce, data_key, key_id.encode())
 
     def unwrap(self, master: str, key_id: str, wrapped: bytes) -> bytes:
         """Decrypt a data key.
@@ -60,51 +76,60 @@ class MasterKeys:
                 "put the file back from its safe copy.",
                 key_id=key_id,
                 master=master,
-                path=self._path,
+                path=self.path,
             )
         try:
             sealed = wrapped[_NONCE_BYTES:]
             return self._keys[master].decrypt(wrapped[:_NONCE_BYTES], sealed, key_id.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise Problem(
                 "master_key_wrong",
                 "Key {key_id} does not open with master key {master}: the vault row was changed, "
                 "or {path} holds another key under that name.",
                 key_id=key_id,
                 master=master,
-                path=self._path,
+                path=self.path,
             ) from error
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from changing the file meanwhile."""
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._load()
+            yield
+
     def add(self) -> str:
-        """Make a new master key, first in the file, and return its id."""
-        line = f"{token_hex(4)} {base64.b64encode(token_bytes(_KEY_BYTES)).decode()}"
-        _write(self._path, [line, *self._lines])
+        """Make a new master key, first in the file, and return its id. Only `alone`."""
+        _write(self.path, [_new_line(), *self._lines])
         self._load()
         return self.current
 
     def retire_old(self) -> None:
-        """Keep only the current key: call when nothing is wrapped by the others any more."""
-        _write(self._path, self._lines[:1])
+        """Keep only the current key, when nothing is wrapped by the others. Only `alone`."""
+        _write(self.path, self._lines[:1])
         self._load()
 
     def _load(self) -> None:
+        self._stamp = _stamp(self.path)
         try:
-            text = self._path.read_text("ascii")
+            text = self.path.read_text("ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise Problem(
                 "master_key_missing",
                 "The master key file {path} cannot be read: put it back from its safe copy "
                 "(a new one made by `hegui init` cannot open what the old one sealed).",
-                path=self._path,
+                path=self.path,
             ) from error
         self._lines = [line for line in text.splitlines() if line and not line.startswith("#")]
         try:
             pairs = [line.split() for line in self._lines]
             self._keys = {name: AESGCM(base64.b64decode(key, validate=True)) for name, key in pairs}
         except ValueError as error:
-            raise _malformed(self._path) from error
+            raise _malformed(self.path) from error
         if not self._keys:
-            raise _malformed(self._path)
+            raise _malformed(self.path)
 
 
 def _malformed(path: Path) -> Problem:
@@ -116,11 +141,23 @@ def _malformed(path: Path) -> Problem:
     )
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tells two versions of the file apart: each is a new file, put in place by a rename."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return status.st_ino, status.st_mtime_ns
+
+
+def _new_line() -> str:
+    return f"{token_hex(4)} {base64.b64encode(token_bytes(_KEY_BYTES)).decode()}"
+
+
 def make_master_key(path: Path) -> None:
     """Make a master key file; an existing one is never touched."""
     if not path.exists():
-        line = f"{token_hex(4)} {base64.b64encode(token_bytes(_KEY_BYTES)).decode()}"
-        _write(path, [line])
+        _write(path, [_new_line()])
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -17,16 +17,26 @@ from sqlalchemy.exc import IntegrityError
 
 from hegui.evidence.archive import Archive
 from hegui.evidence.ledger import now
-from hegui.exchange import Caller
 from hegui.language import Problem
 from hegui.store.periods import FOR_EVER
 from hegui.store.tables import agreements, api_keys, ledger_head, revocations
 from hegui.store.writer import Entry
 
 CARRIES: Final = ("IM-9.1",)
+Asserts = Literal["no", "header", "token"]
+
 _PREFIX: Final = "hg-"
 _CACHE: Final = 100_000  # asserted users remembered, about 200 bytes each
 _LONGEST_SUBJECT: Final = 200
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who holds an API key, and whether that key may speak for users of its own."""
+
+    api_key: str
+    person: str
+    asserts: Asserts = "no"
+    public_key: str = ""
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -68,13 +78,13 @@ class Callers:
     def _load(self) -> list[tuple[str, Caller]]:
         dead = select(revocations.c.api_key)
         with self._archive.store.read() as connection:
-            rows = connection.execute(
-                select(api_keys).where(api_keys.c.api_key.not_in(dead))
-            ).all()
+            rows = connection.execute(select(api_keys).where(api_keys.c.api_key.not_in(dead))).all()
         return [
             (row.digest, Caller(row.api_key, person, row.asserts, row.public_key))
             for row in rows
-            if (person := self._archive.vault.person_of(row.account))  # an erased holder has no keys
+            if (
+                person := self._archive.vault.person_of(row.account)
+            )  # an erased holder has no keys
         ]
 
     def find(self, secret: str) -> Caller | None:
@@ -103,9 +113,7 @@ class Callers:
 
     # -- administration ------------------------------------------------------------------------------
 
-    def create(
-        self, person: str, asserts: Literal["no", "header", "token"] = "no", public_key: str = ""
-    ) -> tuple[str, str]:
+    def create(self, person: str, asserts: Asserts = "no", public_key: str = "") -> tuple[str, str]:
         """Make a key for a person; returns its id and the secret, which is not kept."""
         name, secret = f"key_{token_hex(6)}", _PREFIX + token_urlsafe(24)
         account = self._archive.vault.key_for(person, "account", FOR_EVER).key_id

@@ -157,6 +157,14 @@ cases = _record(
     Column("reason", String(24), nullable=False),
 )
 
+erasures = _record(
+    "erasures",
+    Column("erasure", String(32), primary_key=True),  # the first of the ids in the entry's facts
+    Column("count", Integer, nullable=False),  # how many ids the entry names
+    Column("reason", String(24), nullable=False),
+    Column("approver", String(24), nullable=False),
+)
+
 staff = _record(
     "staff",
     Column("staff", String(24), primary_key=True),
@@ -178,6 +186,7 @@ RECORDS = (
     api_keys,
     revocations,
     cases,
+    erasures,
     staff,
     instances,
     closings,
@@ -207,7 +216,8 @@ keys = Table(
     UniqueConstraint("person", "retention", "period"),
 )
 
-# A destroyed key leaves its number and the reason, never the person or the key.
+# A destroyed key leaves its number and the reason, never the person or the key. An erased person
+# leaves a mark of the same form, from which nothing about the person can be learnt.
 tombstones = Table(
     "tombstones",
     VAULT,

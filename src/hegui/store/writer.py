@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hegui.language import Problem
 
@@ -31,6 +31,9 @@ _BATCH: Final = 512  # units in one transaction: bounds how long others wait for
 # After a batch of several units, wait this long for the callers just answered to come back with
 # their next: it halves the number of commits (and their cost) for half a millisecond.
 _GATHER_SECONDS: Final = 0.0005
+
+
+_REST_SECONDS: Final = 10.0
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -85,14 +88,24 @@ class Writer:
         self._engine, self._book = engine, book
         self._waiting: SimpleQueue[Unit | None] = SimpleQueue()
         self._closed = False
+        self._connection: Connection | None = None
+        self._used = 0.0
         self._thread = threading.Thread(target=self._run, name="hegui-writer", daemon=True)
         self._thread.start()
 
-    async def commit(self, *entries: Entry, check: Check | None = None) -> None:
-        """Return when the entries are durable; raise what the database or `check` raised."""
-        future = asyncio.get_running_loop().create_future()
+    def submit(self, *entries: Entry, check: Check | None = None) -> "asyncio.Future[None]":
+        """Hand the entries in; the future is done when they are durable.
+
+        It raises what the database or `check` raised. Letting go of the future does not call the
+        entries back.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._submit(Unit(entries, check, future))
-        await future
+        return future
+
+    async def commit(self, *entries: Entry, check: Check | None = None) -> None:
+        """As `submit`, and wait."""
+        await self.submit(*entries, check=check)
 
     def commit_now(self, *entries: Entry, check: Check | None = None) -> None:
         """As `commit`, for a thread without an event loop."""
@@ -120,6 +133,7 @@ class Writer:
             _answer(answers)
             if len(units) > 1:
                 time.sleep(_GATHER_SECONDS)
+        self._disconnect()
 
     def _next_batch(self) -> list[Unit]:
         """Wait for a unit and take all that wait with it; empty when the writer closes."""
@@ -142,7 +156,10 @@ class Writer:
             self._transact(units)
         except BaseException as error:  # noqa: BLE001 (whatever it is, every caller must hear it)
             self._book.forget()
-            one_is_to_blame = isinstance(error, (IntegrityError, Problem)) and len(units) > 1
+            at_fault = isinstance(error, (IntegrityError, Problem))  # not the connection
+            if not at_fault:
+                self._disconnect()
+            one_is_to_blame = at_fault and len(units) > 1
             for unit in units:
                 if one_is_to_blame:
                     self._commit([unit], answers)
@@ -152,12 +169,37 @@ class Writer:
         answers.extend((unit.future, None) for unit in units)
 
     def _transact(self, units: list[Unit]) -> None:
-        with self._engine.begin() as connection:
+        with self._connect().begin() as transaction:
+            connection = transaction.connection
             self._book.open(connection)
             for unit in units:
                 if unit.check:
                     unit.check(connection)
-            self._book.write(connection, [entry for unit in units for entry in unit.entries])
+            try:
+                self._book.write(connection, [entry for unit in units for entry in unit.entries])
+            except self._engine.dialect.loaded_dbapi.IntegrityError as error:
+                # The book speaks to the driver; callers know the error by SQLAlchemy's name.
+                raise IntegrityError("", None, error) from error
+
+    def _connect(self) -> Connection:
+        """The connection that stays open from batch to batch.
+
+        Taking one from the pool each time costs a tenth of a commit. One that has rested may be
+        dead, and the pool asks before it hands one out.
+        """
+        now = time.monotonic()
+        if self._connection is not None and now - self._used > _REST_SECONDS:
+            self._disconnect()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        self._used = now
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(DBAPIError):  # it may be the reason why we let go of it
+                self._connection.close()
+            self._connection = None
 
 
 Answers = list[tuple["asyncio.Future[None] | Future[None]", BaseException | None]]

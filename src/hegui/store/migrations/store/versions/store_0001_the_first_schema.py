@@ -94,6 +94,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_table(
+        "erasures",
+        sa.Column("erasure", sa.String(length=32), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("approver", sa.String(length=24), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("erasure"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "exchanges",
         sa.Column("exchange", sa.String(length=32), nullable=False),
         sa.Column("api_key", sa.String(length=24), nullable=False),

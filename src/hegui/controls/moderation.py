@@ -1,0 +1,71 @@
+"""Moderation 内容管理: forbidden input is refused, forbidden output withheld (Art. 4(1), 14(1)).
+
+The lexicon decides; the category is one of the 31 risks, and the user is told under which, and how
+to appeal. An entry that only notes leaves its mark in the evidence and nothing else.
+"""
+
+from typing import Final
+
+from hegui.controls.control import Control, Flow, Watch
+from hegui.exchange import PASS, Exchange, Verdict
+from hegui.language import N_
+from hegui.safety.lexicon import Hit
+from hegui.safety.risks import risks
+from hegui.safety.window import Release, Window
+
+_STOPS: Final = frozenset({"refuse", "withhold"})
+
+
+class ModerationControl(Control):
+    name = "moderation"
+    carries = ("IM-4.1", "IM-14.1")
+
+    async def check(self, exchange: Exchange) -> Verdict:
+        scan = self.house.lexicon.scan
+        for text in exchange.texts:
+            for hit in scan(text):
+                if hit.entry.action in _STOPS:
+                    return self.stop(exchange, hit)
+        return PASS
+
+    def watch(self, exchange: Exchange) -> Watch:
+        return _Watch(self, exchange, Window(self.house.lexicon))
+
+    def stop(self, exchange: Exchange, hit: Hit) -> Verdict:
+        """The verdict on a hit: a refusal before the model was asked, else a withholding."""
+        answering = exchange.state == "answering"
+        message = (
+            N_("The rest of this answer was withheld under the published rule on “{rule}” ({key}). "
+               "You can appeal at {url}.")
+            if answering
+            else N_("This request was refused under the published rule on “{rule}” ({key}). "
+                    "You can appeal at {url}.")
+        )  # fmt: skip
+        key = hit.entry.category
+        url = f"{self.house.settings.public_url}/report/{exchange.id}"
+        return self.verdict(
+            "withhold" if answering else "refuse",
+            "output_withheld" if answering else "input_refused",
+            message,
+            values={"rule": risks()[key].name.say(exchange.language), "key": key, "url": url},
+            category=key,
+            status=400,
+        )
+
+
+class _Watch:
+    """One window on one surface, its hits turned into verdicts."""
+
+    def __init__(self, control: ModerationControl, exchange: Exchange, window: Window) -> None:
+        self._control, self._exchange, self._window = control, exchange, window
+
+    def feed(self, text: str) -> Flow:
+        return self._flow(self._window.feed(text))
+
+    def close(self) -> Flow:
+        return self._flow(self._window.close())
+
+    def _flow(self, release: Release) -> Flow:
+        if release.hit is None:
+            return Flow(release.text)
+        return Flow(release.text, self._control.stop(self._exchange, release.hit))

@@ -1,0 +1,58 @@
+"""Record 留存: what stands in the ledger of every exchange (Art. 11(1), 14(2), 19(1)).
+
+The question is durable before the first byte of an answer leaves, the answer before its end does.
+Both are sealed under the user's key; what is public says what was decided, by what, under which
+version.
+"""
+
+from typing import Any
+
+import msgspec
+
+from hegui.controls.control import Control
+from hegui.exchange import Exchange, State, Verdict
+from hegui.store.tables import exchanges, outcomes
+from hegui.store.writer import Entry
+
+_encode = msgspec.json.Encoder().encode
+
+
+class RecordControl(Control):
+    name = "record"
+    carries = ("IM-11.1", "IM-14.2", "IM-19.1")
+
+    # What each entry is evidence for: the duties of the controls that decided by then.
+    admitted_for = ("IM-9.1", "IM-9.3", "IM-11.1", "IM-13")
+    finished_for = ("IM-4.1", "IM-4.5", "IM-12", "IM-14.1", "IM-14.2", "IM-19.1")
+
+    def admitted(self, exchange: Exchange, instance: str) -> Entry:
+        """The entry of a request that came through the door, with the request sealed."""
+        facts = {
+            "exchange": exchange.id,
+            "api_key": exchange.caller.api_key,
+            "route": exchange.route,
+            "model": exchange.model,
+            "stream": exchange.stream,
+            "instance": instance,
+        }
+        return Entry(
+            "exchange.admitted", self.admitted_for, exchange.id, facts, exchanges,
+            exchange.request, exchange.person,
+        )  # fmt: skip
+
+    def finished(self, exchange: Exchange, state: State, verdict: Verdict) -> Entry:
+        """The entry of how it ended, with what the user saw and did not see sealed."""
+        facts: dict[str, Any] = {
+            "exchange": exchange.id,
+            "state": state,
+            "control": verdict.control,
+            "category": verdict.category,
+            "reason": verdict.code,
+            "label": exchange.label,
+            "lexicon": self.house.lexicon.sha256,
+        }
+        body = {"answer": "".join(exchange.released), "withheld": exchange.withheld}
+        return Entry(
+            "exchange.finished", self.finished_for, exchange.id, facts, outcomes,
+            _encode(body), exchange.person,
+        )  # fmt: skip

@@ -1,0 +1,243 @@
+"""`/v1`: the routes of the gateway, as a plain ASGI application."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Final
+
+import msgspec
+
+from hegui.exchange import Exchange, Verdict, new_id
+from hegui.gateway import chat
+from hegui.gateway.door import Door, Refused
+from hegui.gateway.wire import (
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    bad_request,
+    error_body,
+    read_body,
+    send_error,
+    send_json,
+)
+from hegui.language import N_, Problem, choose
+from hegui.people.agreement import read_agreement
+from hegui.people.callers import Caller
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A path, its methods, and who may use it: `caller` is whoever holds a valid API key."""
+
+    path: str
+    methods: tuple[str, ...]
+    role: str
+
+
+ROUTES: Final = (
+    Route("/v1/chat/completions", ("POST",), "caller"),
+    Route("/v1/models", ("GET",), "caller"),
+    Route("/v1/agreement", ("GET", "POST"), "caller"),
+)
+_METHODS: Final = {route.path: route.methods for route in ROUTES}
+
+
+class Call(msgspec.Struct):
+    """One HTTP request while it is served."""
+
+    path: str
+    method: str
+    headers: dict[bytes, bytes]
+    receive: Receive
+    send: Send
+    language: str
+
+
+class Acceptance(msgspec.Struct):
+    version: str
+
+
+class Gateway:
+    """Serves `/v1`. An unknown route is refused; whatever goes wrong, the answer has OpenAI's shape."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self._settings = door.house.settings
+        self._report = self._settings.service.report_address
+        self._under_way = 0
+        self._handlers: dict[str, Callable[[Call, Caller, str], Awaitable[None]]] = {
+            "/v1/chat/completions": self._chat,
+            "/v1/models": self._models,
+            "/v1/agreement": self._agreement,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        accept = headers.get(b"accept-language", b"").decode("latin-1")
+        language = choose(accept, self._settings.service.language)
+        call = Call(scope["path"], scope["method"], headers, receive, send, language)
+        self._under_way += 1
+        try:
+            await self._serve(call)
+        except Refused as refused:
+            await self._error(call, refused.verdict)
+        finally:
+            self._under_way -= 1
+
+    async def _serve(self, call: Call) -> None:
+        if self._under_way > self._settings.server.max_requests:
+            message = N_("The service is busy: wait a moment and try again.")
+            raise Refused(
+                Verdict("refuse", "limits", (), "busy", message, status=503, retry_after=1)
+            )
+        methods = _METHODS.get(call.path)
+        if methods is None:
+            message = N_("There is no route {path} here: {known} are served.")
+            known = ", ".join(_METHODS)
+            raise Refused(bad_request("unknown_route", message, 404, path=call.path, known=known))
+        if call.method not in methods:
+            message = N_("{path} takes {methods} only.")
+            allowed = ", ".join(methods)
+            raise Refused(
+                bad_request("wrong_method", message, 405, path=call.path, methods=allowed)
+            )
+        found = await self.door.identity.find(call.headers)
+        if isinstance(found, Verdict):
+            raise Refused(found)
+        await self._handlers[call.path](call, *found)
+
+    async def _error(self, call: Call, verdict: Verdict) -> None:
+        await send_error(call.send, verdict, call.language, self._report)
+
+    async def _body(self, call: Call) -> bytes:
+        body = await read_body(call.receive, call.headers, self._settings.server.max_body_bytes)
+        if isinstance(body, Verdict):
+            raise Refused(body)
+        return body
+
+    # -- /v1/models, /v1/agreement -------------------------------------------------------------------
+
+    async def _models(self, call: Call, _caller: Caller, _person: str) -> None:
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "hegui"}
+            for name in self.door.models.names()
+        ]
+        await send_json(call.send, 200, {"object": "list", "data": data})
+
+    async def _agreement(self, call: Call, _caller: Caller, person: str) -> None:
+        """Show the agreement in force, and take a platform's word that its user accepted it."""
+        agreements = self.door.house.agreements
+        if call.method == "POST":
+            try:
+                wanted = msgspec.json.decode(await self._body(call), type=Acceptance)
+                await asyncio.to_thread(agreements.accept, person, wanted.version, "api")
+            except msgspec.MsgspecError as error:
+                message = N_("The request is not valid: {reason}. Mend that and send it again.")
+                raise Refused(bad_request("invalid_request", message, reason=error)) from error
+            except Problem as problem:
+                refusal = bad_request(problem.code, problem.message, 409, **problem.values)
+                raise Refused(refusal) from problem
+        version, since, body = await asyncio.to_thread(agreements.current)
+        text = read_agreement(body)
+        accepted = await asyncio.to_thread(agreements.accepted, person)
+        answer = {"version": version, "since": since, "accepted": accepted, "agreement": text}
+        await send_json(call.send, 200, answer)
+
+    # -- /v1/chat/completions --------------------------------------------------------------------------
+
+    async def _chat(self, call: Call, caller: Caller, person: str) -> None:
+        body = await self._body(call)
+        request = chat.parse(body)
+        if isinstance(request, Verdict):
+            raise Refused(request)
+        if not self.door.models.knows(request.model):
+            message = N_("There is no model {model}: GET /v1/models lists them.")
+            raise Refused(bad_request("model_not_found", message, 404, model=request.model[:80]))
+        exchange = Exchange(
+            id=new_id(),
+            route="chat.completions",
+            language=call.language,
+            caller=caller,
+            person=person,
+            model=request.model,
+            stream=request.stream,
+            texts=chat.texts(request),
+            request=body,
+            forward=chat.forward(request),
+        )
+        watching = _stop_when_client_leaves(call.receive)
+        try:
+            if request.stream:
+                usage = request.stream_options is not None and request.stream_options.include_usage
+                await self._stream(call, exchange, usage=usage)
+            else:
+                await self._whole(call, exchange)
+        except asyncio.CancelledError:
+            if not watching.done():  # the server is stopping; else the client has left: all is said
+                raise
+        finally:
+            watching.cancel()
+
+    async def _whole(self, call: Call, exchange: Exchange) -> None:
+        await self.door.enter(exchange)
+        await self.door.whole(exchange)
+        await send_json(call.send, 200, chat.completion(exchange), _marks(exchange))
+
+    async def _stream(self, call: Call, exchange: Exchange, *, usage: bool) -> None:
+        events = chat.Events(exchange)
+        try:
+            await self.door.enter(exchange)
+        except Refused as refused:
+            if exchange.state != "refused":
+                raise  # no exchange came about: an ordinary HTTP error
+            await _start(call.send, exchange)
+            await _send(call.send, events.refusal(refused.verdict), more=False)
+            return
+        started = False
+        try:
+            async with aclosing(self.door.stream(exchange)) as pieces:
+                async for piece in pieces:
+                    if not started:
+                        started = True
+                        await _start(call.send, exchange)
+                        await _send(call.send, events.first())
+                    await _send(call.send, events.text(piece))
+        except Refused as refused:
+            if not started:
+                raise
+            told = error_body(refused.verdict, exchange.language, self._report)
+            await _send(call.send, events.error(told), more=False)
+            return
+        await _send(call.send, events.last(usage=usage), more=False)
+
+
+def _marks(exchange: Exchange) -> Headers:
+    """Headers that name the exchange, and say by machine that its content is AI-generated."""
+    return [(b"x-hegui-exchange", exchange.id.encode()), (b"x-aigc-label", b"1")]
+
+
+async def _start(send: Send, exchange: Exchange) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-cache"),
+        (b"x-accel-buffering", b"no"),  # a proxy that holds events back would undo the streaming
+        *_marks(exchange),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def _stop_when_client_leaves(receive: Receive) -> "asyncio.Task[Any]":
+    """Cancel the current task when the client disconnects, so that the model is stopped at once."""
+    serving = asyncio.current_task()
+
+    async def wait() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if serving is not None:
+            serving.cancel()
+
+    return asyncio.get_running_loop().create_task(wait())

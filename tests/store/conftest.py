@@ -1,0 +1,1 @@
+from archive import archive_fixture, on_sqlite_fixture  # noqa: F401 (fixtures)
