@@ -31,7 +31,8 @@ def N_(message: str) -> str:  # noqa: N802 (the name every extractor of messages
 
 
 @cache
-def _catalogue(language: str) -> gettext.NullTranslations:
+def catalogue(language: str) -> gettext.NullTranslations:
+    """The translations into `language`; for English, and without a catalogue, the messages themselves."""
     if language != "zh":
         return gettext.NullTranslations()
     return gettext.translation("hegui", _CATALOGUES, ["zh_Hans"], fallback=True)
@@ -39,7 +40,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 def say(language: str, message: str, **values: object) -> str:
     """Return `message` in `language` ("zh" or "en") with its {named} values filled in."""
-    text = _catalogue(language).gettext(message) if message else ""
+    text = catalogue(language).gettext(message) if message else ""
     return text.format(**values) if values else text
 
 

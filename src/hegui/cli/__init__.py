@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hegui.cli import law, lexicon
+from hegui.cli import db, keys, law, ledger, lexicon, master, service
 from hegui.language import Problem
 
 app = typer.Typer(
@@ -14,8 +14,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.add_typer(law.app, name="law")
-app.add_typer(lexicon.app, name="lexicon")
+for command in (service.init, service.check, service.serve, service.tick):
+    app.command()(command)
+for name, group in (
+    ("keys", keys.app),
+    ("ledger", ledger.app),
+    ("db", db.app),
+    ("master", master.app),
+    ("law", law.app),
+    ("lexicon", lexicon.app),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hegui.controls.control import House
 from hegui.evidence.archive import Archive
+from hegui.evidence.erase import reconcile
 from hegui.gateway.app import Gateway
 from hegui.gateway.door import Door
 from hegui.gateway.instances import Instance, interrupt_dead
@@ -38,6 +39,7 @@ class Service:
         lexicon = load_lexicon(settings.moderation.lexicon)
         self.house = House(settings, self.archive, self.callers, self.agreements, lexicon)
         self.models = Models(settings)
+        reconcile(self.archive)
         interrupt_dead(self.archive)
         self.instance = Instance(self.archive)
         self.callers.refresh()

@@ -181,6 +181,20 @@ def subject_of_token(caller: Caller, token: str) -> str:
     return check_subject(str(claims["sub"]))
 
 
+def check_public_key(text: str) -> None:
+    """Check the form of a registered public key.
+
+    Raises:
+        Problem: `public_key`.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    except ValueError as error:
+        raise Problem(
+            "public_key", "Give --public-key: the 32 bytes of an Ed25519 public key in base64."
+        ) from error
+
+
 def check_subject(subject: str) -> str:
     """The name a caller gives a user.
 
