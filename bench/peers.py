@@ -99,14 +99,12 @@ def _litellm_version() -> str:
     return said.stdout.strip()
 
 
-def _hegui(settings: str) -> Callable[[Path, int, int], Start]:
-    """Serve the deployment that `settings` (TOML lines) describe, its data in the peer's folder."""
+def _hegui(ledger: str) -> Callable[[Path, int, int], Start]:
+    """Serve with everything on, or with the ledger off (see bench/serve.py)."""
 
     def prepare(folder: Path, port: int, upstream: int) -> Start:
-        config = folder / "hegui.toml"
-        config.write_text(settings.format(folder=folder, upstream=upstream, key=KEY))
-        command = [str(Path(sys.executable).parent / "hegui"), "serve"]
-        return Start([*command, "--config", str(config), "--port", str(port)], {})
+        command = [sys.executable, "-m", "bench.serve", str(folder), str(port), str(upstream)]
+        return Start([*command, ledger], {})
 
     return prepare
 
@@ -117,14 +115,9 @@ def _hegui_version() -> str:
 
 def peers() -> list[Peer]:
     """Return every gateway of the table, the yardsticks first."""
-    here = ROOT / "bench"
     return [
         Peer("nginx", _nginx_version, _nginx),
         Peer("LiteLLM", _litellm_version, _litellm),
-        Peer(
-            "hegui, ledger off",
-            _hegui_version,
-            _hegui((here / "hegui-ledger-off.toml").read_text()),
-        ),
-        Peer("hegui, all on", _hegui_version, _hegui((here / "hegui-all-on.toml").read_text())),
+        Peer("hegui, ledger off", _hegui_version, _hegui("off")),
+        Peer("hegui, all on", _hegui_version, _hegui("on")),
     ]

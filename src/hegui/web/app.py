@@ -18,6 +18,7 @@ from hegui.gateway.wire import Message, Receive, Scope, Send
 from hegui.language import Problem
 from hegui.tick import tick
 from hegui.web.routes import ROUTES
+from hegui.web.routing import no_page
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class Application:
         self._pages = Starlette(
             routes=[*(route.mounted() for route in ROUTES), Mount("/static", StaticFiles(directory=STATIC))],
             lifespan=_lifespan(service),
+            exception_handlers={404: no_page, 405: no_page},
         )  # fmt: skip
         self._pages.state.service = service
 

@@ -41,6 +41,7 @@ def run(config: Path | None, port: int | None, *, demo: bool) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
 

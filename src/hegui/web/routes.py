@@ -1,0 +1,10 @@
+"""Every page of the service, with who may use it."""
+
+from typing import Final
+
+from hegui.web.pages.chat import CHAT_ROUTES
+from hegui.web.pages.public import PUBLIC_ROUTES
+from hegui.web.pages.reports import REPORT_ROUTES
+from hegui.web.routing import Route
+
+ROUTES: Final[tuple[Route, ...]] = (*PUBLIC_ROUTES, *CHAT_ROUTES, *REPORT_ROUTES)

@@ -1,0 +1,128 @@
+"""`kill -9` under load: what a client has received is in the ledger, and everything gets an end."""
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from archive import nothing
+from hegui.evidence.archive import Archive
+from hegui.evidence.verify import verify
+from hegui.gateway.instances import interrupt_dead
+from hegui.settings import Limits
+from hegui.store.tables import exchanges, outcomes
+from hostile import eventually
+from serving import HELLO, prepared, serving_settings
+from sqlalchemy import select
+
+CLIENTS = 6
+WORKER = Path(__file__).parents[1] / "serving.py"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def ask_for_ever(port: int, secret: str, received: set[str], over: threading.Event) -> None:
+    """Stream answers until the server dies; note each exchange of which a byte arrived."""
+    body = json.dumps(HELLO | {"stream": True})
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        while not over.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            with contextlib.closing(connection):
+                headers = {"authorization": f"Bearer {secret}"}
+                connection.request("POST", "/v1/chat/completions", body, headers)
+                reply = connection.getresponse()
+                assert reply.status == 200
+                if reply.read(1):
+                    received.add(reply.headers["x-hegui-exchange"])
+                reply.read()
+
+
+def serve_and_kill(settings, secret: str, received: set[str], seconds: float) -> None:
+    port, over = free_port(), threading.Event()
+    text = msgspec.json.encode(settings).decode()
+    server = subprocess.Popen([sys.executable, WORKER, text, str(port)])
+    try:
+        assert eventually(lambda: listens(port), 30)
+        arguments = (port, secret, received, over)
+        clients = [threading.Thread(target=ask_for_ever, args=arguments) for _ in range(CLIENTS)]
+        before = len(received)
+        for client in clients:
+            client.start()
+        assert eventually(lambda: len(received) >= before + 2, 20)
+        time.sleep(seconds)
+    finally:
+        os.kill(server.pid, signal.SIGKILL)
+        over.set()
+        assert server.wait(10) == -signal.SIGKILL
+    for client in clients:
+        client.join(30)
+
+
+def survive(settings, rounds: int) -> None:
+    secret, dice, received = prepared(settings), random.Random(7), set()
+    states: dict[str, str] = {}
+    for _ in range(rounds):
+        serve_and_kill(settings, secret, received, dice.uniform(0, 0.7))
+        archive = Archive(settings)
+        interrupt_dead(archive)
+        with archive.store.read() as connection:
+            known = set(connection.scalars(select(exchanges.c.exchange)))
+            rows = connection.execute(select(outcomes)).all()
+        assert interrupt_dead(archive) == 0  # a dead process is closed once
+        archive.close()
+        states = {row.exchange: row.state for row in rows}
+        assert received <= known
+        assert set(states) == known
+    assert "interrupted" in states.values()
+    archive = Archive(settings)
+    report = verify(archive, nothing, unseal=True)
+    archive.close()
+    assert not report.findings
+
+
+def busy(folder: Path, store_url: str = "", vault_url: str = ""):
+    limits = Limits(key_per_minute=10**6, user_per_minute=10**6)
+    return serving_settings(folder, "demo:", store_url, vault_url, limits=limits)
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(300)
+def test_kill_9_ten_times(request, database_url, tmp_path):
+    if database_url.startswith("sqlite"):
+        survive(busy(tmp_path), 10)
+        return
+    with request.getfixturevalue("postgres_server").fresh() as vault_url:
+        survive(busy(tmp_path, database_url, vault_url), 10)
+
+
+@pytest.mark.soak
+@pytest.mark.crash
+@pytest.mark.timeout(3600)
+def test_kill_9_two_hundred_times(request, database_url, tmp_path):
+    if database_url.startswith("sqlite"):
+        survive(busy(tmp_path), 200)
+        return
+    with request.getfixturevalue("postgres_server").fresh() as vault_url:
+        survive(busy(tmp_path, database_url, vault_url), 200)

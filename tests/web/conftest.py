@@ -1,0 +1,3 @@
+from browsing import pages_fixture, service_fixture
+
+__all__ = ["pages_fixture", "service_fixture"]
