@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: run test lint pytest bench soak lock help
+.PHONY: run test lint pytest bench soak lock messages help
 
 PORT ?= 8000
 
@@ -35,6 +35,10 @@ soak: ## the tests with long counts (hours)
 lock: ## resolve pyproject.toml into requirements/*.lock again
 	@scripts/setup test
 	@scripts/lock
+
+messages: ## extract the messages, keep their Chinese, compile; prints those without
+	@scripts/setup test
+	@.venv/bin/python scripts/messages.py
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16

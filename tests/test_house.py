@@ -18,10 +18,11 @@ FILE_LINES = 400
 FUNCTION_LINES = 40
 MEDIAN_LINES = 10
 # Every exception carries its reason.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES = {"evidence/verifier.py": "one file on purpose: it travels alone with an export"}
 LONG_FUNCTIONS: dict[str, str] = {}
 CHINESE_ALLOWED = {
     "evidence/verifier.py": "stands alone beside an export, so it carries its own texts",
+    "settings.py": "the words about the service that stand until the operator writes its own",
 }
 WITHOUT_TESTS: dict[str, str] = {}
 LGPL_ALLOWED = {
@@ -123,15 +124,20 @@ def dotted(path: Path) -> str:
 
 
 def modules_with_tests() -> set[str]:
-    """The modules that a test in the folder that mirrors theirs (or at the top) imports.
+    """The modules that a file anywhere in the tests' folder that mirrors theirs imports.
 
-    Who tests a package tests what its ``__init__`` takes from its own modules.
+    A test named after a module tests it, and who tests a package tests what its ``__init__``
+    takes from its own modules.
     """
     found = set()
-    tests = set((ROOT / "tests").rglob("test_*.py")) - {ROOT / "tests" / "test_docs.py"}
-    for path in tests:
+    for path in set((ROOT / "tests").rglob("*.py")) - {ROOT / "tests" / "test_docs.py"}:
         folder = ".".join(["hegui", *path.parent.relative_to(ROOT / "tests").parts])
-        found |= {name for name in imports(path.read_text()) if name.startswith(folder)}
+        found |= {
+            name
+            for name in imports(path.read_text())
+            # A module of the top floor has the whole of tests/ for its mirror.
+            if name.startswith(folder) or name.count(".") == 1
+        }
         found.add(f"{folder}.{path.stem.removeprefix('test_')}")
     packages = [path for path in MODULES if path.name == "__init__.py" and dotted(path) in found]
     return found.union(*(imports(path.read_text()) for path in packages))

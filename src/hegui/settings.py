@@ -187,7 +187,7 @@ def _bad_value(file: Path, text: str, reason: str) -> Problem:
         "{place}: {name}: {reason}. docs/configuration.md lists every setting and its values.",
         place=f"{file}:{line}" if line else f"{file} / {_PREFIX}{name.upper().replace('.', '_')}",
         name=name or "settings",
-        reason=reason.split(" - at")[0],
+        reason=reason.split(" - at", maxsplit=1)[0],
     )
 
 
@@ -200,9 +200,7 @@ def _line_of(text: str, name: str) -> int:
             inside = heading.group(1)
             if inside == section and not key:
                 return number
-        elif inside == section and re.match(rf"\s*{re.escape(key.split('.')[0])}\s*[=.]", line):
-            return number
-        elif not inside and re.match(rf"\s*{re.escape(section)}\s*=", line):
+        elif (inside == section and re.match(rf"\s*{re.escape(key.split('.')[0])}\s*[=.]", line)) or (not inside and re.match(rf"\s*{re.escape(section)}\s*=", line)):
             return number
     return 0
 

@@ -41,6 +41,13 @@ def page_fixture() -> Iterator[Page]:
         browser.close()
 
 
+def enter(page: Page, address: str) -> None:
+    page.goto(f"{address}/register")
+    page.get_by_label("Your name here").fill("李某")
+    page.get_by_role("button").click()
+    page.get_by_role("button", name="accept").click()
+
+
 def ask(page: Page, text: str) -> None:
     page.locator("#text").fill(text)
     page.locator("#text").press("Enter")
@@ -51,10 +58,7 @@ def ask(page: Page, text: str) -> None:
 def test_register_accept_ask_and_be_refused(page: Page, address: str):
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{address}/register")
-    page.get_by_label("Your name here").fill("李某")
-    page.get_by_role("button").click()
-    page.get_by_role("button", name="accept").click()
+    enter(page, address)
     ask(page, "Hello")
     turns = page.locator("#log .turn")
     expect(turns.last).to_have_attribute("data-state", "finished", timeout=20_000)
@@ -70,3 +74,17 @@ def test_register_accept_ask_and_be_refused(page: Page, address: str):
     page.get_by_role("button").click()
     expect(page.locator(".receipt")).to_have_text(page.url.rpartition("/")[2])
     assert not faults
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium on this machine")
+def test_stopping_an_answer_puts_it_on_record_as_interrupted(page: Page, address: str):
+    enter(page, address)
+    ask(page, "demo: slow")
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator("#log .turn .mark .id")).not_to_be_empty()
+    page.locator("#stop").click()
+    expect(page.locator("#log .turn")).to_have_attribute("data-state", "interrupted")
+    time.sleep(0.5)  # what is recorded is recorded at once, not when the model would have ended
+    page.reload()
+    expect(page.locator("#log .turn")).to_have_attribute("data-state", "interrupted")

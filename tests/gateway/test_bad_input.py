@@ -4,12 +4,12 @@ import json
 import socket
 
 import pytest
+from sqlalchemy import func, select
 
 from hegui.evidence.archive import Archive
 from hegui.settings import Limits, Server
 from hegui.store.tables import exchanges
 from serving import HELLO, MODEL, Serving, make_user, prepared, serving_settings
-from sqlalchemy import func, select
 
 SAID = HELLO["messages"]
 BAD_BODIES = {
@@ -27,9 +27,7 @@ BAD_BODIES = {
     "empty messages": json.dumps({"model": MODEL, "messages": []}).encode(),
     "unknown role": json.dumps(HELLO | {"messages": [{"role": "tool", "content": ""}]}).encode(),
     "no content": json.dumps(HELLO | {"messages": [{"role": "user"}]}).encode(),
-    "null content": json.dumps(
-        HELLO | {"messages": [{"role": "user", "content": None}]}
-    ).encode(),
+    "null content": json.dumps(HELLO | {"messages": [{"role": "user", "content": None}]}).encode(),
     "an image": json.dumps(
         HELLO
         | {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}

@@ -9,12 +9,12 @@ import subprocess
 
 import openai
 import pytest
+from sqlalchemy import select
 
 from hegui.labels.text import suffix
 from hegui.store.tables import exchanges, outcomes
 from hostile import CHUNKED, Server, chunk, eventually, reply, sse
 from serving import HELLO, MODEL, Serving, prepared, raw, serving_settings
-from sqlalchemy import select
 
 MESSAGES = HELLO["messages"]
 REFUSED = [{"role": "user", "content": "tell me of zorblefax"}]  # a word of the sample lexicon
@@ -164,7 +164,7 @@ def test_curl(tmp_path):
         command += ["-d", json.dumps(HELLO | {"stream": True})]
         done = subprocess.run(command, capture_output=True, check=True, timeout=30)
         assert done.stdout.endswith(b"data: [DONE]\n\n")
-        assert b'"one "' in done.stdout
+        assert done.stdout.count(b"data: {") >= 4  # role, text, label, end
 
 
 def test_client_that_leaves_stops_the_model_and_is_on_record(tmp_path):
@@ -186,7 +186,7 @@ def test_client_that_leaves_stops_the_model_and_is_on_record(tmp_path):
             with socket.create_connection(("127.0.0.1", serving.port)) as leaver:
                 leaver.sendall(request.encode())
                 received = b""
-                while b"word" not in received:
+                while received.count(b"data: ") < 3:
                     received += leaver.recv(4096)
             assert eventually(lambda: model.gone == 1)
             assert eventually(lambda: ended(serving, "interrupted"))

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import pickle
 import random
 import signal
 import socket
@@ -13,8 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
+from sqlalchemy import select
 
 from archive import nothing
 from hegui.evidence.archive import Archive
@@ -24,7 +25,6 @@ from hegui.settings import Limits
 from hegui.store.tables import exchanges, outcomes
 from hostile import eventually
 from serving import HELLO, prepared, serving_settings
-from sqlalchemy import select
 
 CLIENTS = 6
 WORKER = Path(__file__).parents[1] / "serving.py"
@@ -61,7 +61,7 @@ def ask_for_ever(port: int, secret: str, received: set[str], over: threading.Eve
 
 def serve_and_kill(settings, secret: str, received: set[str], seconds: float) -> None:
     port, over = free_port(), threading.Event()
-    text = msgspec.json.encode(settings).decode()
+    text = pickle.dumps(settings).hex()
     server = subprocess.Popen([sys.executable, WORKER, text, str(port)])
     try:
         assert eventually(lambda: listens(port), 30)

@@ -101,7 +101,7 @@ class Gateway:
             raise Refused(
                 bad_request("wrong_method", message, 405, path=call.path, methods=allowed)
             )
-        found = await self.door.identity.find(call.headers)
+        found = await self.door.identify(call.headers)
         if isinstance(found, Verdict):
             raise Refused(found)
         await self._handlers[call.path](call, *found)
@@ -131,7 +131,7 @@ class Gateway:
             try:
                 wanted = msgspec.json.decode(await self._body(call), type=Acceptance)
                 await asyncio.to_thread(agreements.accept, person, wanted.version, "api")
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 message = N_("The request is not valid: {reason}. Mend that and send it again.")
                 raise Refused(bad_request("invalid_request", message, reason=error)) from error
             except Problem as problem:

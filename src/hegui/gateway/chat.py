@@ -5,7 +5,7 @@ log-probabilities) is refused with the reason, never passed on unchecked.
 """
 
 import time
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from hegui.gateway.wire import bad_request, encode
 from hegui.language import N_, say
 
 Role = Literal["system", "developer", "user", "assistant"]
+Whole = Annotated[
+    int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)
+]  # what can be passed on as JSON
 
 
 class TextPart(msgspec.Struct, tag="text", tag_field="type"):
@@ -39,11 +42,11 @@ class ChatRequest(msgspec.Struct, omit_defaults=True):
     stream_options: StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Whole | None = None
+    max_completion_tokens: Whole | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
 
 

@@ -21,6 +21,7 @@ from hegui.exchange import PASS, Exchange, State, Usage, Verdict
 from hegui.gateway.models import Models
 from hegui.gateway.upstream import UpstreamError
 from hegui.language import N_
+from hegui.people.callers import Caller
 
 log = structlog.get_logger()
 
@@ -96,12 +97,19 @@ class Door:
     def __init__(self, house: House, models: Models, instance: str) -> None:
         self.house, self.models, self.instance = house, models, instance
         controls = [control(house) for control in CONTROLS]
-        self.identity = _only(controls, IdentityControl)
+        self._identity = _only(controls, IdentityControl)
         self.label = _only(controls, LabelControl)
         self._record = _only(controls, RecordControl)
         self._admit = [c for c in controls if type(c).admit is not Control.admit]
         self._check = [c for c in controls if type(c).check is not Control.check]
         self._watch = [c for c in controls if type(c).watch is not Control.watch]
+
+    async def identify(self, headers: dict[bytes, bytes]) -> tuple[Caller, str] | Verdict:
+        """Who calls and for whom, or the refusal; a vault that fails is a refusal too."""
+        try:
+            return await self._identity.find(headers)
+        except Exception as error:  # noqa: BLE001 (as in `_ask`)
+            return _failed(self._identity, error)
 
     async def enter(self, exchange: Exchange) -> None:
         """Let the exchange in, or raise `Refused`.
@@ -221,22 +229,15 @@ class Door:
             verdict: Any = await decide(exchange)
             if isinstance(verdict, Verdict):
                 return verdict
-            log.error("control.no_verdict", control=control.name, exchange=exchange.id)
         except Exception as error:  # noqa: BLE001 (whatever went wrong, the door stays shut)
-            log.error(
-                "control.failed",
-                control=control.name,
-                exchange=exchange.id,
-                error=type(error).__name__,
-            )
-        message = N_("A check of this service did not work, so nothing was answered: try again.")
-        return control.verdict("refuse", "control_failed", message, status=503)
+            return _failed(control, error)
+        return _failed(control, TypeError())
 
     async def _keep(self, *entries: Any) -> None:
         try:
             await self.house.archive.writer.commit(*entries)
         except Exception as error:
-            log.error("evidence.failed", error=type(error).__name__)
+            log.error("evidence.failed", error=type(error).__name__)  # noqa: TRY400 (as above)
             raise Refused(_unrecorded()) from error
 
     async def _end(self, exchange: Exchange, state: State, verdict: Verdict) -> None:
@@ -275,6 +276,12 @@ def _take(exchange: Exchange, data: bytes) -> list[str]:
         if choice.index == 0 and choice.finish_reason in _FINISH:
             exchange.finish = choice.finish_reason
     return pieces
+
+
+def _failed(control: Control, error: Exception) -> Verdict:
+    log.error("control.failed", control=control.name, error=type(error).__name__)
+    message = N_("A check of this service did not work, so nothing was answered: try again.")
+    return control.verdict("refuse", "control_failed", message, status=503)
 
 
 def _failure(error: UpstreamError) -> Verdict:

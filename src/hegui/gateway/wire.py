@@ -40,14 +40,14 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -
     message = N_("The request is larger than {limit} bytes: send less.")
     if length.isdigit() and int(length) > limit:
         return bad_request("too_large", message, 413, limit=limit)
-    body = b""
+    body: bytes = b""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             while True:
                 event = await receive()
                 if event["type"] == "http.disconnect":
                     return bad_request("client_left", N_("The client left."))
-                body += event.get("body", b"")
+                body += bytes(event.get("body", b""))
                 if len(body) > limit:
                     return bad_request("too_large", message, 413, limit=limit)
                 if not event.get("more_body", False):

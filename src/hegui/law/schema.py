@@ -1,5 +1,6 @@
 """The JSON Schema of the register's YAML files; `python -m hegui.law.schema` writes it anew."""
 
+import inspect
 import json
 from typing import Any
 
@@ -15,7 +16,12 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A file of the hegui register of duties",
     }
-    return head | msgspec.json.schema(Tables)
+    found: dict[str, Any] = head | msgspec.json.schema(Tables)
+    for part in found["$defs"].values():
+        # From Python 3.13 on the compiler strips a docstring's indent; before, it does not.
+        if "description" in part:
+            part["description"] = inspect.cleandoc(part["description"])
+    return found
 
 
 if __name__ == "__main__":

@@ -5,6 +5,12 @@ from typing import Final
 from hegui.web.pages.chat import CHAT_ROUTES
 from hegui.web.pages.public import PUBLIC_ROUTES
 from hegui.web.pages.reports import REPORT_ROUTES
+from hegui.web.pages.staff import STAFF_ROUTES
 from hegui.web.routing import Route
 
-ROUTES: Final[tuple[Route, ...]] = (*PUBLIC_ROUTES, *CHAT_ROUTES, *REPORT_ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *PUBLIC_ROUTES,
+    *CHAT_ROUTES,
+    *REPORT_ROUTES,
+    *STAFF_ROUTES,
+)

@@ -12,14 +12,13 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Mounted
 
 from hegui.language import LANGUAGES, N_, Problem, choose, say
-from hegui.store.tables import staff
+from hegui.people.staff import role_of
 from hegui.web.forms import is_own, read_form
 from hegui.web.render import message, redirect, service_of
 from hegui.web.sessions import COOKIE, COOKIE_STAFF, Sessions
@@ -105,14 +104,9 @@ def _set_holders(request: Request) -> None:
         request.state.person_name = archive.vault.name_of(person) if person else None
         request.state.person = person if request.state.person_name else None
     if token := request.cookies.get(COOKIE_STAFF):
-        request.state.staff = found.find(token, "staff")
-        request.state.staff_role = _role_of(request)
-
-
-def _role_of(request: Request) -> str | None:
-    query = select(staff.c.role).where(staff.c.staff == request.state.staff)
-    with service_of(request).archive.store.read() as connection:
-        return connection.execute(query).scalar()
+        holder = found.find(token, "staff")
+        request.state.staff = holder
+        request.state.staff_role = role_of(archive, holder) if holder else None
 
 
 def _turned_away(route: Route, request: Request) -> Response | None:
@@ -126,8 +120,8 @@ def _turned_away(route: Route, request: Request) -> Response | None:
     if kind == "person" and not state.person:
         return redirect("/register")
     if kind == "staff" and (not state.staff or state.staff_role != role):
-        text = say(state.language, N_("This page is for the operator's staff: open the link that "
-                                      "`hegui staff link` prints."))  # fmt: skip
+        text = say(state.language, N_("This page is for the operator's staff: open the link "
+                                      "that the service prints when it starts."))  # fmt: skip
         return message(request, N_("Not for you"), text, 403, "staff_only", _HOME)
     return None
 

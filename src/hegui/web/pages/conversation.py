@@ -8,13 +8,12 @@ from sqlalchemy import select
 
 from hegui.controls import CONTROLS
 from hegui.evidence.archive import Archive
-from hegui.evidence.ledger import read_head
+from hegui.evidence.opening import read_body
 from hegui.exchange import State
 from hegui.labels.text import explicit, prefix, suffix
 from hegui.language import LANGUAGES, N_, say
 from hegui.safety.risks import risks
-from hegui.store.periods import period_of
-from hegui.store.tables import body_table, body_table_name, entries, exchanges, outcomes
+from hegui.store.tables import exchanges, outcomes
 from hegui.web.render import beijing
 
 MOST_TURNS: Final = 8
@@ -89,8 +88,8 @@ def read_turns(archive: Archive, person: str, ids: list[str], language: str) -> 
 
 
 def _turn(archive: Archive, row: Any, language: str) -> Turn | None:
-    asked = _read_body(archive, row.seq)
-    told = _read_body(archive, row.end) if row.end is not None else None
+    asked = read_body(archive, row.seq)
+    told = read_body(archive, row.end) if row.end is not None else None
     if asked is None:
         return None
     state: State = row.state or "running"
@@ -103,20 +102,6 @@ def _turn(archive: Archive, row: Any, language: str) -> Turn | None:
         label=label(),
         notice=notice(row.exchange, state, row.control or "", row.category or "", language),
     )
-
-
-def _read_body(archive: Archive, seq: int) -> bytes | None:
-    """The sealed body of an entry, opened; None when its key or its month has ended."""
-    with archive.store.read() as connection:
-        data = connection.execute(select(entries.c.head).where(entries.c.seq == seq)).scalar_one()
-        head = read_head(data)
-        key = archive.vault.open_key(head.key)
-        if key is None:
-            return None
-        name = body_table_name("content", period_of("content", head.time))
-        table = body_table(name)
-        sealed = connection.execute(select(table.c.sealed).where(table.c.seq == seq)).scalar()
-    return None if sealed is None else key.unseal(bytes(sealed), head.subject)
 
 
 def notice(

@@ -1,0 +1,137 @@
+"""Open what is sealed: the opening stands in the ledger before a byte is decrypted (Art. 11(1))."""
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from sqlalchemy import select
+
+from hegui.evidence.archive import Archive
+from hegui.evidence.ledger import Head, read_head
+from hegui.evidence.proofs import entry_bytes
+from hegui.language import Problem
+from hegui.store.tables import body_table, body_table_name, exchanges, keys, outcomes, tombstones
+from hegui.store.writer import Entry
+
+CARRIES: Final = ("IM-11.1",)
+_SHORTEST: Final = 4
+_LONGEST: Final = 200
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The request as it came in, what the user saw, and what was withheld ("" if nothing)."""
+
+    question: str
+    answer: str
+    withheld: str
+    at: str  # when it was opened: the time of the ledger entry
+
+
+class _Answer(msgspec.Struct):
+    answer: str = ""
+    withheld: str = ""
+
+
+def open_exchange(archive: Archive, exchange: str, staff: str, reason: str) -> Opened:
+    """Record that `staff` opens an exchange, then decrypt it.
+
+    The reason is a public fact of the ledger and stays for ever.
+
+    Raises:
+        Problem: `opening_reason`, `no_exchange`, `erased`, `body_changed`.
+    """
+    reason = reason.strip()
+    if not _SHORTEST <= len(reason) <= _LONGEST:
+        raise Problem(
+            "opening_reason",
+            "Give a reason of {shortest} to {longest} characters. It stays in the ledger: name no "
+            "person in it.",
+            shortest=_SHORTEST,
+            longest=_LONGEST,
+        )
+    admitted, finished = _numbers(archive, exchange)
+    facts = {"exchange": exchange, "staff": staff, "reason_given": True, "reason": reason}
+    entry = Entry("content.opened", CARRIES, exchange, facts)
+    archive.writer.commit_now(entry)
+    question = read_body(archive, admitted)
+    ended = read_body(archive, finished) if finished is not None else b"{}"
+    if question is None or ended is None:
+        raise Problem(
+            "erased",
+            "This content was erased: its key is destroyed and nobody can open it. The ledger "
+            "entries and their proofs remain.",
+        )
+    answer = msgspec.json.decode(ended, type=_Answer)
+    return Opened(question.decode(errors="replace"), answer.answer, answer.withheld, entry.at)
+
+
+def read_body(archive: Archive, seq: int) -> bytes | None:
+    """The body of entry `seq`, decrypted; None when its key was destroyed.
+
+    Records nothing: for a person's own content. Staff use `open_exchange`.
+
+    Raises:
+        Problem: `no_entry`, `body_changed`.
+    """
+    with archive.store.read() as connection:
+        head = read_head(entry_bytes(connection, seq))
+    place = _place(archive, head.key) if head.body else None  # whose key is gone, has no place
+    key = archive.vault.open_key(head.key) if place else None
+    sealed = _sealed(archive, place, seq) if place else None
+    if key is None or sealed is None:
+        return None
+    try:
+        body = key.unseal(sealed, head.subject)
+    except InvalidTag as error:
+        raise _changed(seq) from error
+    if not _is_bound(head, sealed, key.commit):
+        raise _changed(seq)
+    return body
+
+
+def _is_bound(head: Head, sealed: bytes, commit: str) -> bool:
+    return sha256(sealed).hexdigest() == head.body and commit == head.commit
+
+
+def _numbers(archive: Archive, exchange: str) -> tuple[int, int | None]:
+    """The ledger's numbers of the exchange's two entries; the second is None while it runs."""
+    query = select(exchanges.c.seq, outcomes.c.seq).join_from(
+        exchanges, outcomes, exchanges.c.exchange == outcomes.c.exchange, isouter=True
+    )
+    with archive.store.read() as connection:
+        row = connection.execute(query.where(exchanges.c.exchange == exchange)).first()
+    if row is None:
+        raise Problem(
+            "no_exchange",
+            "There is no exchange {exchange}: choose one from the register.",
+            exchange=exchange,
+        )
+    return row[0], row[1]
+
+
+def _place(archive: Archive, key_id: str) -> str | None:
+    """The table of bodies that a key's month has; None from the moment the key is condemned."""
+    query = select(keys.c.retention, keys.c.period).where(
+        keys.c.key_id == key_id,
+        ~select(tombstones.c.key_id).where(tombstones.c.key_id == key_id).exists(),
+    )
+    with archive.vault_database.read() as connection:
+        row = connection.execute(query).first()
+    return body_table_name(row.retention, row.period) if row else None
+
+
+def _sealed(archive: Archive, place: str, seq: int) -> bytes | None:
+    table = body_table(place)
+    with archive.store.read() as connection:
+        sealed = connection.execute(select(table.c.sealed).where(table.c.seq == seq)).scalar()
+    return bytes(sealed) if sealed is not None else None
+
+
+def _changed(seq: int) -> Problem:
+    return Problem(
+        "body_changed",
+        "The sealed content of entry {seq} is not what the ledger recorded: verify the whole "
+        "ledger and compare it with a backup.",
+        seq=seq,
+    )
