@@ -200,7 +200,9 @@ def _line_of(text: str, name: str) -> int:
             inside = heading.group(1)
             if inside == section and not key:
                 return number
-        elif (inside == section and re.match(rf"\s*{re.escape(key.split('.')[0])}\s*[=.]", line)) or (not inside and re.match(rf"\s*{re.escape(section)}\s*=", line)):
+        elif (
+            inside == section and re.match(rf"\s*{re.escape(key.split('.')[0])}\s*[=.]", line)
+        ) or (not inside and re.match(rf"\s*{re.escape(section)}\s*=", line)):
             return number
     return 0
 

@@ -31,6 +31,16 @@ base_model = ""
 filing = ""
 """
 
+# What is asked, and the answer that --yes takes.
+_QUESTIONS = {
+    "name": (N_("Name of the service"), "hegui demo"),
+    "operator": (N_("Who operates it"), "Unnamed operator"),
+    "report": (N_("Address for reports and complaints"), "report@example.org"),
+    "origin": (N_("Name of the ledger (a domain of yours and a path)"), "hegui.example/ledger"),
+    "url": (N_("Address of the model (OpenAI-compatible; demo: is the stand-in)"), "demo:"),
+    "model": (N_("Name of the model"), "hegui-demo"),
+}
+
 
 def init(
     file: Annotated[Path, typer.Option(help="Where to write the settings.")] = Path("hegui.toml"),
@@ -51,20 +61,12 @@ def init(
         raise Problem(
             "init.exists", "{file} is there already: edit it, or name another.", file=file
         )
-    questions = {
-        "name": (N_("Name of the service"), "hegui demo"),
-        "operator": (N_("Who operates it"), "Unnamed operator"),
-        "report": (N_("Address for reports and complaints"), "report@example.org"),
-        "origin": (N_("Name of the ledger (a domain of yours and a path)"), "hegui.example/ledger"),
-        "url": (N_("Address of the model (OpenAI-compatible; demo: is the stand-in)"), "demo:"),
-        "model": (N_("Name of the model"), "hegui-demo"),
-    }
     answers = {
         key: json.dumps(
             default if yes else typer.prompt(say(language(), text), default=default),
             ensure_ascii=False,
         )
-        for key, (text, default) in questions.items()
+        for key, (text, default) in _QUESTIONS.items()
     }
     file.write_text(_TEMPLATE.format(**answers), "utf-8")
     archive = Archive(load(file))
