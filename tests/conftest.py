@@ -17,6 +17,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A developer's own HEGUI_ settings must not decide what the tests see.
     for name in [name for name in os.environ if name.startswith("HEGUI_")]:
         del os.environ[name]
+    # A console reads its width when it is made, by whichever test comes first: one width for all.
+    os.environ["COLUMNS"] = "160"
     worker = getattr(config, "workerinput", None)
     config.stash[CLUSTER] = Path(
         worker["postgres"] if worker else tempfile.mkdtemp(prefix="hegui-pg-")

@@ -186,8 +186,8 @@ def licence(distribution: str) -> str:
     about = importlib.metadata.metadata(distribution)
     classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License")]
     # The field License may hold the whole text of a licence: its first line is its name.
-    named = (about["License"] or "").partition("\n")[0]
-    return " ".join([about["License-Expression"] or "", named, *classifiers])
+    named = (about.get("License") or "").partition("\n")[0]
+    return " ".join([about.get("License-Expression") or "", named, *classifiers])
 
 
 def test_no_dependency_binds_the_operator():

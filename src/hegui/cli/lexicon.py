@@ -225,7 +225,8 @@ def _show_coverage(state: "Coverage", gathered: "Gathered") -> None:
         )
         name = count.risk.name.say(language())
         if count.risk.operator_only:
-            name += f" [dim]({_say(N_('your own'))})[/]"
+            mine = _say(N_("your own"))
+            name += f" [dim]({mine})[/]"
         table.add_row(count.risk.key, name, f"{count.entries:,}", wanted, clause, _mark(count.met))
     console.print(table)
     _show_rest(state, gathered)
