@@ -254,12 +254,11 @@ def _xlsx_rows(path: Path) -> Iterator[Row]:
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > _MOST_UNPACKED:
             raise _too_big(path.name)
-    book = load_workbook(path, read_only=True, data_only=True)
-    try:
+    # We open the file: on one that it cannot read, openpyxl would leave its own handle open.
+    with path.open("rb") as file:
+        book = load_workbook(file, read_only=True, data_only=True)
         for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
             yield line, [_cell(value) for value in cells]
-    finally:
-        book.close()
 
 
 def _cell(value: Any) -> str:
