@@ -12,8 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
 from bench.peers import KEY, MODELS
 from hegui.evidence.archive import Archive
 from hegui.evidence.ledger import now
@@ -25,7 +23,7 @@ from hegui.settings import Evidence as EvidenceSettings
 from hegui.settings import Limits, Moderation, Server, Settings, Store, Upstream
 from hegui.store.tables import api_keys
 from hegui.store.writer import Entry, Writer
-from hegui.web.app import Application
+from hegui.web.run import serve
 
 _WORDS: Final = 100_000
 _PLENTY: Final = 1_000_000_000  # requests a minute: the limits run, and never refuse
@@ -104,17 +102,7 @@ def main() -> None:
     if ledger == "off":
         service.archive.writer.close()
         service.archive.__dict__["writer"] = _NoWriter()
-    uvicorn.run(
-        Application(service),
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    serve(service)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import yaml
@@ -35,6 +35,3 @@ def prefix(language: str) -> str:
 
 def suffix(language: str) -> str:
     return f"\n\n[{explicit().text.say(language)}]"
-
-
-Position = Literal["prefix", "suffix"]

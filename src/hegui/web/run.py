@@ -32,10 +32,15 @@ def run(config: Path | None, port: int | None, *, demo: bool) -> None:
         settings = msgspec.structs.replace(settings, server=server)
     _prepare(settings, demo=demo)
     service = Service(settings)
+    serve(service)
+
+
+def serve(service: Service) -> None:
+    """Serve in this process until told to stop, one worker, as the settings say."""
     uvicorn.run(
         Application(service),
-        host=settings.server.host,
-        port=settings.server.port,
+        host=service.settings.server.host,
+        port=service.settings.server.port,
         loop="uvloop",
         http="httptools",
         log_level="warning",
