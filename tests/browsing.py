@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from archive import settings_in
 from hegui.evidence.archive import Archive
 from hegui.gateway.service import Service
+from hegui.settings import Settings
 from hegui.web.app import Application
 
 OWN = {"sec-fetch-site": "same-origin"}
@@ -16,7 +17,11 @@ OWN = {"sec-fetch-site": "same-origin"}
 
 @pytest.fixture(name="service")
 def service_fixture(tmp_path: Path) -> Service:
-    settings = settings_in(tmp_path)
+    return make_service(settings_in(tmp_path))
+
+
+def make_service(settings: Settings) -> Service:
+    """A service on databases that are made here, with the sample agreement in force."""
     archive = Archive(settings)
     archive.prepare()
     archive.close()
@@ -28,9 +33,13 @@ def service_fixture(tmp_path: Path) -> Service:
 @pytest.fixture(name="pages")
 def pages_fixture(service: Service) -> Iterator[TestClient]:
     """A visitor's browser."""
-    application = Application(service)
-    with TestClient(application, headers=OWN | {"accept-language": "en"}) as client:
+    with visitor(Application(service)) as client:
         yield client
+
+
+def visitor(application: Application) -> TestClient:
+    """A browser that asks for English; entered as a context, it starts and ends the service."""
+    return TestClient(application, headers=OWN | {"accept-language": "en"})
 
 
 def register(pages: TestClient, name: str = "李某") -> None:

@@ -17,6 +17,7 @@ def test_environment_over_file_and_paths_from_the_file(tmp_path):
     [
         ('[server]\nhost = "x"\nport = "many"\n', ":3: server.port"),
         ("[server]\nprot = 1\n", ":2: server.prot"),
+        ("[service]\nreport_days = 0\n", ":2: service.report_days"),
     ],
 )
 def test_mistake_names_its_line(tmp_path, text, told):

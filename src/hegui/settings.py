@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ from hegui.language import Problem, Text
 
 FILE: Final = "hegui.toml"
 _PREFIX: Final = "HEGUI_"
+
+
+Days = Annotated[int, msgspec.Meta(ge=1, le=365)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +33,7 @@ class Service(Section, frozen=True):
     name: str = "hegui demo"
     operator: str = "Unnamed operator"
     report_address: str = "report@example.org"
+    report_days: Days = 15  # calendar days until a report is answered: published, so it binds
     filing: tuple[str, ...] = ()
     audience: Text = Text(zh="成年用户", en="Adults")
     uses: Text = Text(zh="了解生成式人工智能的合规要求", en="Learning what the rules ask")

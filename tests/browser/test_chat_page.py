@@ -71,8 +71,10 @@ def test_register_accept_ask_and_be_refused(page: Page, address: str):
     expect(turns).to_have_count(2)
     turns.last.locator(".appeal").click()
     page.get_by_label("withheld without good reason").check()
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Send the report").click()
     expect(page.locator(".receipt")).to_have_text(page.url.rpartition("/")[2])
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Register or sign in")).to_be_visible()
     assert not faults
 
 

@@ -11,7 +11,6 @@ from hegui.evidence.merkle import (
     EMPTY_ROOT,
     Edge,
     completed_by,
-    consistency_proof,
     inclusion_proof,
     leaf_hash,
     node_hash,
@@ -43,16 +42,6 @@ class Kept:
             held = self.nodes[at][(level - 1) * 32 : level * 32]
             found[level, index] = held if level else self.leaves[at]
         return found
-
-
-def naive_consistency(old: int, leaves: list[bytes], whole: bool = True) -> list[bytes]:
-    """SUBPROOF of RFC 6962, 2.1.2."""
-    if old == len(leaves):
-        return [] if whole else [root(leaves)]
-    k = 1 << (len(leaves) - 1).bit_length() - 1
-    if old <= k:
-        return [*naive_consistency(old, leaves[:k], whole), root(leaves[k:])]
-    return [*naive_consistency(old - k, leaves[k:], False), root(leaves[:k])]
 
 
 def test_hashes_are_those_of_the_standard():
@@ -87,8 +76,6 @@ def test_inclusion_proofs_are_the_paths_of_the_standard_and_verify(data, size):
 def test_older_trees_are_found_in_the_newer(data, size):
     kept, old = Kept(size), data.draw(st.integers(0, size))
     assert root_at(old, kept.fetch) == root(kept.leaves[:old])
-    wanted = [] if old in {0, size} else naive_consistency(old, kept.leaves)
-    assert consistency_proof(old, size, kept.fetch) == wanted
 
 
 @given(st.data(), sizes)

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from archive import on_sqlite_fixture  # noqa: F401 (a fixture)
 from hegui.language import Problem
-from hegui.people.callers import Caller, Callers, check_subject, subject_of_token
+from hegui.people.callers import PAGE, Caller, Callers, check_subject, subject_of_token
 
 KEY = Ed25519PrivateKey.generate()
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes_raw()).decode()
@@ -60,6 +60,13 @@ def test_key_lives_until_it_is_revoked(on_sqlite):
     assert callers.find(secret) is None
     with pytest.raises(Problem):
         callers.revoke("key_none")
+
+
+def test_on_the_page_everybody_has_an_allowance_of_their_own():
+    ann, bob = Caller(PAGE, "ann"), Caller(PAGE, "bob")
+    assert ann.api_key == bob.api_key == "page"
+    assert ann.allowance != bob.allowance
+    assert Caller("key_1", "ann").allowance == Caller("key_1", "bob").allowance
 
 
 def test_user_of_a_caller_stays_the_same_person(on_sqlite):

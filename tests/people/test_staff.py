@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from archive import SECRET, admitted, finished, nothing
+from hegui.cases import open_case
 from hegui.evidence.erase import erase
 from hegui.evidence.ledger import read_head
-from hegui.evidence.opening import open_exchange, read_body
+from hegui.evidence.opening import list_openings, open_exchange, open_report, read_body
 from hegui.evidence.verify import verify
 from hegui.language import Problem
 from hegui.people.staff import ADMINISTRATOR, invited_by, make_link, role_of
@@ -24,7 +25,7 @@ def keep(archive):
     return first, last
 
 
-def openings(archive):
+def told(archive):
     with archive.store.read() as connection:
         heads = connection.execute(select(entries.c.head).order_by(entries.c.seq)).scalars()
         found = [read_head(bytes(head)) for head in heads]
@@ -61,7 +62,7 @@ def test_opening_shows_both_parts_and_stands_in_the_ledger(archive):
         "shown",
         "hidden",
     )
-    (head,) = openings(archive)
+    (head,) = told(archive)
     assert (head.subject, head.time, head.carries) == (NAME, opened.at, ("IM-11.1",))
     assert head.facts["staff"] == "staff-1"
     assert head.facts["reason"] == "a complaint"
@@ -74,13 +75,40 @@ def test_an_exchange_that_runs_has_a_question_and_no_answer(archive):
     assert (opened.question, opened.answer, opened.withheld) == (SECRET.decode(), "", "")
 
 
-@pytest.mark.parametrize("reason", ["", "abc", "   abc   ", "x" * 201])
+def test_every_opening_is_told_in_order(archive):
+    keep(archive)
+    for reason in ("a complaint", "another"):
+        open_exchange(archive, NAME, "staff-1", reason)
+    first, second = list_openings(archive, NAME)
+    assert (first.staff, first.reason, second.reason) == ("staff-1", "a complaint", "another")
+    assert first.seq < second.seq
+    assert list_openings(archive, "other") == []
+    assert verify(archive, nothing).verified
+
+
+def test_the_words_of_a_report_open_as_evidence_too(archive):
+    person = archive.vault.add_person("test", "ann", "2026")
+    receipt = open_case(archive, person, NAME, "untrue", "not so")
+    assert open_report(archive, receipt, "staff-1", "to handle it") == "not so"
+    assert [opening.reason for opening in list_openings(archive, receipt)] == ["to handle it"]
+    erase(archive, person, "request", "a")
+    for number, code in ((receipt, "erased"), ("none", "no_report")):
+        with pytest.raises(Problem) as caught:
+            open_report(archive, number, "staff-1", "to handle it")
+        assert caught.value.code == code
+    assert len(list_openings(archive, receipt)) == 2
+    assert verify(archive, nothing).verified
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "abc", "   abc   ", "x" * 201, "with \0 in it", "two\nlines"]
+)
 def test_without_a_fit_reason_nothing_is_opened_or_recorded(on_sqlite, reason):
     keep(on_sqlite)
     with pytest.raises(Problem) as caught:
         open_exchange(on_sqlite, NAME, "staff-1", reason)
     assert caught.value.code == "opening_reason"
-    assert openings(on_sqlite) == []
+    assert told(on_sqlite) == []
 
 
 def test_an_unknown_exchange_is_named(archive):
@@ -96,7 +124,7 @@ def test_what_was_erased_stays_closed_and_the_attempt_is_recorded(archive):
     with pytest.raises(Problem) as caught:
         open_exchange(archive, NAME, "staff-1", "a complaint")
     assert caught.value.code == "erased"
-    assert len(openings(archive)) == 1
+    assert len(told(archive)) == 1
 
 
 def test_a_key_that_is_only_condemned_opens_nothing(archive):

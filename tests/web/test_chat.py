@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from browsing import join
+from hegui.cases import find_case, take_step
 from hegui.store.tables import exchanges, outcomes
 
 STREAM = {"accept": "text/event-stream"}
@@ -136,9 +137,15 @@ def test_a_report_leaves_a_receipt(pages, service):
     join(pages, service)
     report = of(stream(pages, "Hello"), "done")["report_url"]
     assert pages.post(report, data={"reason": "nonsense", "text": ""}).status_code == 400
-    answer = pages.post(report, data={"reason": "untrue", "text": "not so"})
+    assert "within 15 days" in pages.get(report).text
+    answer = pages.post(report, data={"reason": "untrue", "text": "not so\r\n" * 570})
     assert answer.url.path.startswith("/receipt/")
-    assert answer.url.path.removeprefix("/receipt/") in answer.text
+    receipt = answer.url.path.removeprefix("/receipt/")
+    assert receipt in answer.text
+    case = find_case(service.archive, receipt)
+    assert f'datetime="{case.due}"' in answer.text
+    take_step(service.archive, case, "staff-1", "answered", "You are right.")
+    assert "You are right." in pages.get(f"/receipt/{receipt}").text
 
 
 def test_what_belongs_to_another_person_stays_closed(pages, service):

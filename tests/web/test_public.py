@@ -1,5 +1,6 @@
 import pytest
 
+from browsing import join
 from hegui.web.routes import ROUTES
 from hegui.web.sessions import COOKIE, Sessions
 
@@ -32,11 +33,25 @@ def test_registration_leads_to_the_agreement(pages):
     assert "李某" in pages.get("/agreement").text
 
 
-def test_registration_refuses_a_name_that_is_taken_or_none(pages):
-    post(pages, "/register", name="李某")
-    taken = post(pages, "/register", name="李某")
-    assert taken.status_code == 400
-    assert "choose another" in taken.text
+def test_who_registered_before_signs_in_again_by_name(pages, service):
+    join(pages, service)
+    person = service.archive.vault.person("development", "李某")
+    assert "no password" in pages.get("/register").text
+    assert post(pages, "/leave").headers["location"] == "/"
+    again = post(pages, "/register", name=" 李某 ")
+    assert again.headers["location"] == "/chat"
+    assert Sessions(service.archive).find(pages.cookies[COOKIE], "person") == person
+
+
+def test_of_two_who_register_one_name_at_once_one_is_told(pages, service, monkeypatch):
+    service.archive.vault.add_person("development", "李某", "2026")
+    monkeypatch.setattr(service.archive.vault, "person", lambda issuer, subject: None)
+    late = post(pages, "/register", name="李某")
+    assert late.status_code == 400
+    assert "sign in" in late.text
+
+
+def test_names_that_nobody_may_have(pages):
     assert post(pages, "/register", name=" ").status_code == 400
     assert post(pages, "/register", name="x" * 65).status_code == 400
 
@@ -58,7 +73,9 @@ def test_signing_out_ends_the_session_itself(pages, service):
     post(pages, "/register", name="李某")
     token = pages.cookies[COOKIE]
     assert Sessions(service.archive).find(token, "person")
+    assert '<form method="post" action="/leave">' in pages.get("/agreement").text
     post(pages, "/leave")
+    assert "/leave" not in pages.get("/agreement").text
     assert Sessions(service.archive).find(token, "person") is None
 
 

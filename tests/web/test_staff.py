@@ -1,10 +1,14 @@
 """The staff console, through the whole application."""
 
+from datetime import date
+
 import pytest
 
 from archive import admitted, fill, finished
+from hegui import cases
 from hegui.cases import open_case
 from hegui.people.staff import make_link
+from hegui.web.pages import staff_reports
 from hegui.web.pages.staff import question_text
 
 NAME = f"{1:032x}"
@@ -30,7 +34,9 @@ def test_a_link_is_shown_often_and_used_once(pages, service):
     assert pages.post(link).status_code == pages.get(link).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["exchanges", f"exchanges/{NAME}", "reports", "ledger"])
+@pytest.mark.parametrize(
+    "path", ["exchanges", f"exchanges/{NAME}", "reports", "reports/none", "ledger"]
+)
 def test_only_staff_come_in(pages, path):
     answer = pages.get(f"/staff/{path}")
     assert (answer.status_code, "staff_only" in answer.text) == (403, True)
@@ -89,11 +95,83 @@ def test_the_ledger_is_verified_and_a_change_is_shown(at_work, service):
     assert NAME in found
 
 
-def test_reports_are_listed(at_work, service):
-    receipt = open_case(service.archive, "p", NAME, "untrue", "no")
-    assert receipt in at_work.get("/staff/reports").text
+def test_the_timeline_tells_each_opening_in_order(at_work, service):
+    keep(service)
+    for reason in ("first reason", "second reason"):
+        at_work.post(f"/staff/exchanges/{NAME}/open", data={"reason": reason})
+    page = at_work.get(f"/staff/exchanges/{NAME}").text
+    order = ["Admitted", "End recorded", "first reason", "second reason"]
+    assert order == sorted(order, key=page.index)
+    assert page.count("Content opened by staff-") == 2
+    assert 'maxlength="200"' in page
+    assert "name no person" in page
 
 
-def test_a_request_of_another_form_is_shown_as_it_came():
-    assert question_text("not json") == "not json"
-    assert question_text('{"messages":[{"role":"user","content":[1]}]}').startswith("{")
+@pytest.mark.parametrize(
+    ("request_body", "shown"),
+    [
+        ('{"text":"why?"}', "why?"),
+        ('{"messages":[{"role":"user","content":"why?"}]}', "user: why?"),
+        (
+            '{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"text":"b"}]}]}',
+            "user: a\nb",
+        ),
+        ("not json", "not json"),
+        ('{"messages":[{"role":"user","content":[1]}]}',) * 2,
+    ],
+)
+def test_a_question_is_shown_as_text_and_another_form_as_it_came(request_body, shown):
+    assert question_text(request_body) == shown
+
+
+# -- reports ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="receipt")
+def receipt_fixture(service):
+    person = service.archive.vault.add_person("test", "ann", "2026")
+    return open_case(service.archive, person, NAME, "untrue", "the words of a person")
+
+
+def test_reports_are_listed_and_the_late_ones_marked(at_work, service, receipt, monkeypatch):
+    page = at_work.get("/staff/reports").text
+    assert f'href="/staff/reports/{receipt}"' in page
+    assert ">Late<" not in page
+    monkeypatch.setattr(cases, "_today", lambda: date(2126, 1, 1))
+    assert ">Late<" in at_work.get("/staff/reports").text
+    assert receipt not in at_work.get("/staff/reports?show=settled").text
+
+
+def test_the_list_of_reports_turns_its_pages(at_work, service, monkeypatch, receipt):
+    monkeypatch.setattr(staff_reports, "_ROWS", 1)
+    later = open_case(service.archive, "p", NAME, "other", "")
+    first = at_work.get("/staff/reports").text
+    second = at_work.get("/staff/reports?show=waiting&page=2").text
+    assert (receipt in first, later in first) == (True, False)
+    assert "show=waiting&amp;page=2" in first
+    assert (receipt in second, later in second) == (False, True)
+    assert at_work.get("/staff/reports?page=-1").status_code == 200
+
+
+def test_the_words_of_a_report_are_sealed_until_a_reason_is_given(at_work, receipt):
+    address = f"/staff/reports/{receipt}"
+    assert "the words of a person" not in at_work.get(address).text
+    assert at_work.post(f"{address}/open", data={"reason": "x"}).status_code == 400
+    opened = at_work.post(f"{address}/open", data={"reason": "to handle it"}).text
+    assert "the words of a person" in opened
+    assert "Content opened by staff-" in opened
+
+
+def test_a_report_is_taken_up_answered_and_closed(at_work, receipt):
+    address = f"/staff/reports/{receipt}"
+    assert "Taken up by staff-" in at_work.post(f"{address}/step", data={"state": "working"}).text
+    empty = at_work.post(f"{address}/step", data={"state": "answered", "answer": " "})
+    assert (empty.status_code, "Write an answer" in empty.text) == (400, True)
+    data = {"state": "answered", "answer": "You are right.\r\nThank you."}
+    assert "You are right.\nThank you." in at_work.post(f"{address}/step", data=data).text
+    assert "Closed by staff-" in at_work.post(f"{address}/step", data={"state": "closed"}).text
+    assert at_work.post(f"{address}/step", data={"state": "working"}).status_code == 400
+
+
+def test_an_unknown_report_is_not_found(at_work):
+    assert at_work.get("/staff/reports/none").status_code == 404

@@ -107,24 +107,6 @@ def inclusion_proof(index: int, size: int, fetch: Fetch) -> list[bytes]:
     return _resolve(ranges[::-1], fetch)
 
 
-def consistency_proof(old: int, size: int, fetch: Fetch) -> list[bytes]:
-    """Show that the tree of `old` leaves is a prefix of the tree of `size` (RFC 6962, 2.1.2)."""
-    if old in {0, size}:
-        return []
-    ranges, low, high, whole = [], 0, size, True
-    while old != high:
-        middle = low + _split(high - low)
-        if old <= middle:
-            ranges.append((middle, high))
-            high = middle
-        else:
-            ranges.append((low, middle))
-            low, whole = middle, False
-    if not whole:
-        ranges.append((low, high))
-    return _resolve(ranges[::-1], fetch)
-
-
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes | None:
     """The root that `proof` leads to, or None when its length does not fit the tree."""
     if not 0 <= index < size:

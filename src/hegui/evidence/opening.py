@@ -11,12 +11,21 @@ from hegui.evidence.archive import Archive
 from hegui.evidence.ledger import Head, read_head
 from hegui.evidence.proofs import entry_bytes
 from hegui.language import Problem
-from hegui.store.tables import body_table, body_table_name, exchanges, keys, outcomes, tombstones
+from hegui.store.tables import (
+    body_table,
+    body_table_name,
+    cases,
+    exchanges,
+    keys,
+    openings,
+    outcomes,
+    tombstones,
+)
 from hegui.store.writer import Entry
 
 CARRIES: Final = ("IM-11.1",)
-_SHORTEST: Final = 4
-_LONGEST: Final = 200
+SHORTEST: Final = 4  # characters of a reason
+LONGEST: Final = 200
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -26,6 +35,15 @@ class Opened(msgspec.Struct, frozen=True):
     answer: str
     withheld: str
     at: str  # when it was opened: the time of the ledger entry
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """One opening of sealed content, as the ledger's entry `seq` tells it."""
+
+    staff: str
+    reason: str
+    at: str
+    seq: int
 
 
 class _Answer(msgspec.Struct):
@@ -41,35 +59,83 @@ def open_exchange(archive: Archive, exchange: str, staff: str, reason: str) -> O
     Raises:
         Problem: `opening_reason`, `no_exchange`, `erased`, `body_changed`.
     """
-    reason = reason.strip()
-    if not _SHORTEST <= len(reason) <= _LONGEST:
+    _check_reason(reason)
+    admitted, finished = _numbers(archive, exchange)
+    at = _record(archive, exchange, staff, reason)
+    question = _opened(archive, admitted)
+    ended = _opened(archive, finished) if finished is not None else b"{}"
+    answer = msgspec.json.decode(ended, type=_Answer)
+    return Opened(question.decode(errors="replace"), answer.answer, answer.withheld, at)
+
+
+def open_report(archive: Archive, receipt: str, staff: str, reason: str) -> str:
+    """Record that `staff` opens the words of a report, then decrypt them.
+
+    Raises:
+        Problem: `opening_reason`, `no_report`, `erased`, `body_changed`.
+    """
+    _check_reason(reason)
+    query = select(cases.c.seq).where(cases.c.receipt == receipt)
+    with archive.store.read() as connection:
+        seq = connection.execute(query).scalar()
+    if seq is None:
+        raise Problem(
+            "no_report",
+            "There is no report {receipt}: choose one from the list.",
+            receipt=receipt,
+        )
+    _record(archive, receipt, staff, reason)
+    return _opened(archive, seq).decode(errors="replace")
+
+
+def list_openings(archive: Archive, subject: str) -> list[Opening]:
+    """Every opening of an exchange, or of a report's words, the first first."""
+    query = select(openings).where(openings.c.subject == subject).order_by(openings.c.seq)
+    with archive.store.read() as connection:
+        rows = connection.execute(query)
+        return [Opening(row.staff, row.reason, row.at, row.seq) for row in rows]
+
+
+def _check_reason(reason: str) -> None:
+    """Refuse a reason that says nothing, or that no page could show.
+
+    Raises:
+        Problem: `opening_reason`.
+    """
+    given = reason.strip()
+    if not SHORTEST <= len(given) <= LONGEST or not given.isprintable():
         raise Problem(
             "opening_reason",
-            "Give a reason of {shortest} to {longest} characters. It stays in the ledger: name no "
-            "person in it.",
-            shortest=_SHORTEST,
-            longest=_LONGEST,
+            "Give a reason of {shortest} to {longest} printable characters. It stays in the "
+            "ledger: name no person in it.",
+            shortest=SHORTEST,
+            longest=LONGEST,
         )
-    admitted, finished = _numbers(archive, exchange)
-    facts = {"exchange": exchange, "staff": staff, "reason_given": True, "reason": reason}
-    entry = Entry("content.opened", CARRIES, exchange, facts)
+
+
+def _record(archive: Archive, subject: str, staff: str, reason: str) -> str:
+    """Put the opening on record; returns its time."""
+    facts = {"subject": subject, "staff": staff, "reason": reason.strip()}
+    entry = Entry("content.opened", CARRIES, subject, facts, openings)
     archive.writer.commit_now(entry)
-    question = read_body(archive, admitted)
-    ended = read_body(archive, finished) if finished is not None else b"{}"
-    if question is None or ended is None:
+    return entry.at
+
+
+def _opened(archive: Archive, seq: int) -> bytes:
+    body = read_body(archive, seq)
+    if body is None:
         raise Problem(
             "erased",
             "This content was erased: its key is destroyed and nobody can open it. The ledger "
             "entries and their proofs remain.",
         )
-    answer = msgspec.json.decode(ended, type=_Answer)
-    return Opened(question.decode(errors="replace"), answer.answer, answer.withheld, entry.at)
+    return body
 
 
 def read_body(archive: Archive, seq: int) -> bytes | None:
     """The body of entry `seq`, decrypted; None when its key was destroyed.
 
-    Records nothing: for a person's own content. Staff use `open_exchange`.
+    Records nothing: for a person's own content. Staff use `open_exchange` and `open_report`.
 
     Raises:
         Problem: `no_entry`, `body_changed`.

@@ -25,6 +25,7 @@ from hegui.store.writer import Entry
 CARRIES: Final = ("IM-9.1",)
 Asserts = Literal["no", "header", "token"]
 
+PAGE: Final = "page"  # stands for the API key where a person asks on the page of the service
 _PREFIX: Final = "hg-"
 _CACHE: Final = 100_000  # asserted users remembered, about 200 bytes each
 _LONGEST_SUBJECT: Final = 200
@@ -37,6 +38,14 @@ class Caller(msgspec.Struct, frozen=True):
     person: str
     asserts: Asserts = "no"
     public_key: str = ""
+
+    @property
+    def allowance(self) -> str:
+        """Whose allowance a request uses up: the key's, and on the page the person's own.
+
+        Only `api_key` is put on record: that a person asked on the page is no fact about them.
+        """
+        return self.person if self.api_key == PAGE else self.api_key
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -87,12 +87,13 @@ def body_table(name: str) -> Table:
 # --- records: projections of the ledger -----------------------------------------------------------
 
 
-def _record(name: str, *columns: Column[Any]) -> Table:
+def _record(name: str, *columns: Column[Any], many: bool = False) -> Table:
+    """A table of records; with `many`, several entries may be about what the first column names."""
     return Table(
         name,
         STORE,
         *columns,
-        Column("seq", BigInteger, nullable=False),
+        Column("seq", BigInteger, primary_key=many, nullable=False),
         Column("at", String(27), nullable=False),
         Column("key_id", String(32), nullable=False),
         sqlite_with_rowid=False,
@@ -155,6 +156,24 @@ cases = _record(
     Column("kind", String(24), nullable=False),
     Column("exchange", String(32), nullable=False),
     Column("reason", String(24), nullable=False),
+    Column("due", String(10), nullable=False),  # the date that the receipt promised, in Beijing
+)
+# How a case went on. Its number is part of the key, so of two who take the same step one fails.
+case_steps = _record(
+    "case_steps",
+    Column("receipt", String(24), primary_key=True),
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …
+    Column("state", String(12), nullable=False),  # working | answered | closed
+    Column("staff", String(24), nullable=False),
+)
+
+# Who opened sealed content, and why.
+openings = _record(
+    "openings",
+    Column("subject", String(32), primary_key=True),  # an exchange, or the receipt of a case
+    Column("staff", String(24), nullable=False),
+    Column("reason", String(200), nullable=False),
+    many=True,
 )
 
 erasures = _record(
@@ -186,6 +205,8 @@ RECORDS = (
     api_keys,
     revocations,
     cases,
+    case_steps,
+    openings,
     erasures,
     staff,
     instances,

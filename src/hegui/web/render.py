@@ -1,6 +1,6 @@
 """Pages from templates, in two languages. Times are shown as Beijing time 北京时间."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +10,11 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from hegui.cases import BEIJING
 from hegui.gateway.service import Service
 from hegui.language import catalogue, say
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
-_BEIJING: Final = timezone(timedelta(hours=8))
 
 
 def service_of(request: Request) -> Service:
@@ -25,7 +25,7 @@ def service_of(request: Request) -> Service:
 
 def beijing(at: str) -> str:
     """A time of the ledger (RFC 3339, UTC) as ISO 8601 in Beijing time, to the second."""
-    return datetime.fromisoformat(at).astimezone(_BEIJING).isoformat(timespec="seconds")
+    return datetime.fromisoformat(at).astimezone(BEIJING).isoformat(timespec="seconds")
 
 
 @cache
@@ -61,6 +61,7 @@ def _common(request: Request, language: str) -> dict[str, Any]:
             "name": told.name,
             "operator": told.operator,
             "report_address": told.report_address,
+            "report_days": told.report_days,
             "filing": list(told.filing),
             "audience": told.audience.say(language),
             "uses": told.uses.say(language),

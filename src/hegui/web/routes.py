@@ -6,6 +6,7 @@ from hegui.web.pages.chat import CHAT_ROUTES
 from hegui.web.pages.public import PUBLIC_ROUTES
 from hegui.web.pages.reports import REPORT_ROUTES
 from hegui.web.pages.staff import STAFF_ROUTES
+from hegui.web.pages.staff_reports import STAFF_REPORT_ROUTES
 from hegui.web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -13,4 +14,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CHAT_ROUTES,
     *REPORT_ROUTES,
     *STAFF_ROUTES,
+    *STAFF_REPORT_ROUTES,
 )

@@ -17,7 +17,7 @@ from hegui.gateway.demo import suggestions
 from hegui.gateway.door import Refused
 from hegui.gateway.wire import encode
 from hegui.language import Problem
-from hegui.people.callers import Caller
+from hegui.people.callers import PAGE, Caller
 from hegui.web.pages import conversation
 from hegui.web.pages.conversation import Asked, Turn
 from hegui.web.render import beijing, page, redirect, service_of
@@ -141,7 +141,7 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
         id=new_id(),
         route=conversation.ROUTE,
         language=state.language,
-        caller=Caller("page", state.person),
+        caller=Caller(PAGE, state.person),
         person=state.person,
         model=model,
         stream=True,

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hegui.evidence.ledger import now
+from hegui.evidence.vault import Vault
 from hegui.language import N_, Problem, say
 from hegui.people.agreement import read_agreement
 from hegui.web.render import beijing, page, redirect, service_of
@@ -32,25 +33,35 @@ def home(request: Request) -> Response:
 
 
 def show_register(request: Request) -> Response:
-    return page(request, "register.html", error=None, name="")
+    return _register_page(request)
 
 
 def register(request: Request) -> Response:
-    """Make the person and a session (Art. 9; the development adapter checks no identity)."""
+    """Begin a session, for a new person or one who registered before (Art. 9).
+
+    The development adapter checks no identity, so a name is all that it takes: settings offer no
+    other adapter yet.
+    """
     service = service_of(request)
     name = request.state.form.get("name", "").strip()
     try:
-        person = _add_person(request, name)
+        person = _person_named(service.archive.vault, name)
     except Problem as problem:
-        error = problem.say(request.state.language)
-        return page(request, "register.html", 400, error=error, name=name)
+        return _register_page(request, 400, problem.say(request.state.language), name)
     token = Sessions(service.archive).create("person", person, _SESSION_SECONDS)
-    response = redirect("/agreement")
+    response = redirect("/chat" if service.agreements.has_accepted(person) else "/agreement")
     set_cookie(response, service.settings, COOKIE, token, _SESSION_SECONDS)
     return response
 
 
-def _add_person(request: Request, name: str) -> str:
+def _register_page(
+    request: Request, status: int = 200, error: str | None = None, name: str = ""
+) -> Response:
+    told = {"error": error, "name": name, "longest": _LONGEST_NAME}
+    return page(request, "register.html", status, **told)
+
+
+def _person_named(vault: Vault, name: str) -> str:
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise Problem(
             "name",
@@ -58,9 +69,11 @@ def _add_person(request: Request, name: str) -> str:
             longest=_LONGEST_NAME,
         )
     try:
-        return service_of(request).archive.vault.add_person(_ISSUER, name, now())
-    except IntegrityError as error:
-        raise Problem("name_taken", "Somebody has this name already: choose another.") from error
+        return vault.person(_ISSUER, name) or vault.add_person(_ISSUER, name, now())
+    except IntegrityError as error:  # of two who register it at once, one is first
+        raise Problem(
+            "name_taken", "Somebody has just registered this name: send the form again to sign in."
+        ) from error
 
 
 def leave(request: Request) -> Response:

@@ -6,10 +6,10 @@ from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hegui.cases import REASONS, find_case, open_case
+from hegui.cases import LONGEST, REASONS, find_case, open_case, read_answer
 from hegui.evidence.archive import Archive
-from hegui.language import Problem, say
-from hegui.store.tables import cases, exchanges
+from hegui.language import N_, Problem, say
+from hegui.store.tables import exchanges
 from hegui.web.render import beijing, page, redirect, service_of
 from hegui.web.routing import Missing, Route
 
@@ -22,7 +22,8 @@ def send_report(request: Request) -> Response:
     """Open a case about one's own exchange, and show the receipt."""
     exchange, form = _own_exchange(request), request.state.form
     archive = service_of(request).archive
-    chosen, text = form.get("reason", ""), form.get("text", "")
+    chosen = form.get("reason", "")
+    text = form.get("text", "").replace("\r\n", "\n")  # as the browser counts its characters
     try:
         receipt = open_case(archive, request.state.person, exchange, chosen, text)
     except Problem as problem:
@@ -35,23 +36,23 @@ def show_receipt(request: Request) -> Response:
     """How a case stands, for the person who opened it."""
     archive, number = service_of(request).archive, request.path_params["number"]
     case = find_case(archive, number)
-    with archive.store.read() as connection:
-        key = connection.execute(select(cases.c.key_id).where(cases.c.receipt == number)).scalar()
-    if case is None or not _belongs(archive, request.state.person, key):
+    if case is None or not _belongs(archive, request.state.person, case.key_id):
         raise Missing(
             "receipt_unknown",
-            "There is no receipt {number} of yours: check the number, and that you are signed in "
-            "as the person who sent the report.",
+            N_(
+                "There is no receipt {number} of yours: check the number, and that you are signed in "
+                "as the person who sent the report."
+            ),
             number=number,
         )
     receipt = {
         "number": case.receipt,
         "at": beijing(case.at),
-        "state": "received",
+        "state": case.state,
         "reason": say(request.state.language, REASONS[case.reason]),
         "exchange": case.exchange,
-        "due": None,
-        "answer": None,
+        "due": case.due,
+        "answer": read_answer(archive, case.receipt),
     }
     return page(request, "receipt.html", receipt=receipt)
 
@@ -69,7 +70,8 @@ def _form(
     ]
     return page(
         request, "report.html", status,
-        exchange=exchange, reasons=reasons, chosen=chosen, text=text, error=error,
+        exchange=exchange, reasons=reasons, chosen=chosen, text=text, longest=LONGEST,
+        error=error,
     )  # fmt: skip
 
 
@@ -82,7 +84,9 @@ def _own_exchange(request: Request) -> str:
     if not _belongs(archive, request.state.person, key):
         raise Missing(
             "exchange_unknown",
-            "There is no exchange {exchange} of yours: open the report from the answer it is about.",
+            N_(
+                "There is no exchange {exchange} of yours: open the report from the answer it is about."
+            ),
             exchange=exchange,
         )
     return exchange

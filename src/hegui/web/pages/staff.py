@@ -1,7 +1,9 @@
-"""The staff console 工作台: the register of exchanges, opening one, reports, sessions."""
+"""The staff console 工作台: the register of exchanges, opening one, the ledger, sessions."""
 
 import base64
+from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -10,22 +12,24 @@ from sqlalchemy import ColumnElement, Row, Select, and_, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hegui.cases import REASONS
 from hegui.evidence.archive import Archive
 from hegui.evidence.merkle import leaf_hash, root_from_inclusion
-from hegui.evidence.opening import open_exchange
+from hegui.evidence.opening import LONGEST, SHORTEST, list_openings, open_exchange
 from hegui.evidence.proofs import entry_bytes, prove
 from hegui.language import N_, Problem, say
 from hegui.people.staff import ADMINISTRATOR, invited_by
+from hegui.safety.risks import risks
 from hegui.store.tables import cases, exchanges, outcomes
+from hegui.web.pages.conversation import Asked
 from hegui.web.pages.staff_ledger import ledger_page, verify_page
 from hegui.web.render import beijing, page, redirect, service_of
 from hegui.web.routing import Missing, Route
 from hegui.web.sessions import COOKIE_STAFF, Sessions, set_cookie
 
-_ROLE: Final = f"staff:{ADMINISTRATOR}"
+ROLE: Final = f"staff:{ADMINISTRATOR}"
 _SESSION_SECONDS: Final = 12 * 3600
 _ROWS: Final = 50
+REASON: Final = {"shortest": SHORTEST, "longest": LONGEST}  # of the form that opens content
 _DECISIONS: Final = {"withheld": "withhold", "refused": "refuse"}
 _WHERE: Final[dict[str, ColumnElement[bool]]] = {
     "pass": outcomes.c.state.is_(None)
@@ -80,8 +84,10 @@ def _leave(request: Request) -> Response:
 def _dead_link() -> Missing:
     return Missing(
         "dead_link",
-        "This link was used already, has ended or is not complete: the service prints a new one "
-        "each time it starts.",
+        N_(
+            "This link was used already, has ended or is not complete: the service prints a new one "
+            "each time it starts."
+        ),
     )
 
 
@@ -162,7 +168,7 @@ def _find(archive: Archive, exchange: str) -> Row[Any]:
     if row is None:
         raise Missing(
             "no_exchange",
-            "There is no exchange {exchange}: choose one from the register.",
+            N_("There is no exchange {exchange}: choose one from the register."),
             exchange=exchange,
         )
     return row
@@ -199,38 +205,69 @@ def _exchange_page(request: Request, opened: dict[str, Any] | None, error: str |
     status = 400 if error else 200
     return page(
         request, "staff/exchange.html", status,
-        **told, opened=opened, error=error, staff=staff_of(request),
+        **told, opened=opened, error=error, limits=REASON, staff=staff_of(request),
     )  # fmt: skip
 
 
+class _Part(msgspec.Struct):
+    text: str
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Part]
+
+
+class _Messages(msgspec.Struct):
+    messages: list[_Message]
+
+
 def question_text(request: str) -> str:
-    """What the messages of a request say; the request itself where it has another form."""
+    """What a request says, of the page or of a program; itself where it has another form."""
+    with suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(request, type=Asked).text
     try:
-        messages = msgspec.json.decode(request)["messages"]
-        lines = [(str(message["role"]), message["content"]) for message in messages]
-    except (msgspec.MsgspecError, KeyError, TypeError):
+        messages = msgspec.json.decode(request, type=_Messages).messages
+    except msgspec.MsgspecError:
         return request
-    if not all(isinstance(content, str) for _, content in lines):
-        return request
-    return "\n\n".join(f"{role}: {content}" for role, content in lines)
+    return "\n\n".join(f"{message.role}: {_text_of(message.content)}" for message in messages)
+
+
+def _text_of(content: str | list[_Part]) -> str:
+    return content if isinstance(content, str) else "\n".join(part.text for part in content)
 
 
 def _events(request: Request, row: Row[Any]) -> list[dict[str, Any]]:
     language = request.state.language
-    events = [_event(row.at, say(language, N_("Admitted and sealed")), row.model, row.seq)]
+    events = [event(row.at, say(language, N_("Admitted and sealed")), row.model, row.seq)]
     if row.end_seq is not None:
-        detail = " ".join(filter(None, (row.state, row.control, row.category, row.reason)))
         ended = say(language, N_("End recorded and sealed"))
-        events.append(_event(row.end_at, ended, detail, row.end_seq))
-    query = select(cases).where(cases.c.exchange == row.exchange).order_by(cases.c.seq)
-    with service_of(request).archive.store.read() as connection:
+        events.append(event(row.end_at, ended, _grounds(row, language), row.end_seq))
+    archive = service_of(request).archive
+    query = select(cases).where(cases.c.exchange == row.exchange)
+    with archive.store.read() as connection:
         for case in connection.execute(query):
             reported = say(language, N_("Reported by the user"))
-            events.append(_event(case.at, reported, case.receipt, case.seq))
-    return events
+            events.append(event(case.at, reported, case.receipt, case.seq))
+    events += opening_events(archive, row.exchange, language)
+    return sorted(events, key=itemgetter("entry"))
 
 
-def _event(at: str, title: str, detail: str, entry: int) -> dict[str, Any]:
+def _grounds(row: Row[Any], language: str) -> str:
+    """What ended the exchange, by its code, and the risk by its name."""
+    risk = f"{row.category} {risks()[row.category].name.say(language)}" if row.category else ""
+    return " · ".join(filter(None, (row.control, risk, row.reason)))
+
+
+def opening_events(archive: Archive, subject: str, language: str) -> list[dict[str, Any]]:
+    """The openings of an exchange, or of a report's words, as events of a timeline."""
+    found = list_openings(archive, subject)
+    text = N_("Content opened by {name}")
+    return [event(o.at, say(language, text, name=o.staff), o.reason, o.seq) for o in found]
+
+
+def event(at: str, title: str, detail: str, entry: int) -> dict[str, Any]:
+    """One event of a timeline, as parts.html shows it."""
     return {"at": beijing(at), "title": title, "detail": detail, "entry": entry}
 
 
@@ -245,28 +282,6 @@ def _proof(archive: Archive, seq: int) -> dict[str, Any]:
     return {"entry": seq, "size": checkpoint.size, "root": checkpoint.root.hex(), "ok": ok}
 
 
-# -- reports ---------------------------------------------------------------------------------------
-
-
-def _reports(request: Request) -> Response:
-    before = request.query_params.get("before", "")
-    query = select(cases).order_by(cases.c.seq.desc()).limit(_ROWS + 1)
-    if before.isdecimal():
-        query = query.where(cases.c.seq < int(before[:18]))
-    with service_of(request).archive.store.read() as connection:
-        rows = connection.execute(query).all()
-    older = f"/staff/reports?before={rows[_ROWS - 1].seq}" if len(rows) > _ROWS else None
-    pager = {"newer": "/staff/reports" if before else None, "older": older}
-    shown = [_report(row, request.state.language) for row in rows[:_ROWS]]
-    return page(request, "staff/reports.html", rows=shown, pager=pager, staff=staff_of(request))
-
-
-def _report(row: Row[Any], language: str) -> dict[str, Any]:
-    reason = say(language, REASONS.get(row.reason, row.reason))
-    at = {"at": beijing(row.at), "due": None, "late": False}
-    return at | {"receipt": row.receipt, "exchange": row.exchange, "reason": reason, "state": "received"}  # fmt: skip
-
-
 def _ledger(request: Request) -> Response:
     return ledger_page(request, staff_of(request))
 
@@ -278,11 +293,10 @@ def _verify(request: Request) -> Response:
 STAFF_ROUTES: Final = (
     Route("/staff/enter/{token}", ("GET",), "public", _show_link),
     Route("/staff/enter/{token}", ("POST",), "public", _use_link),
-    Route("/staff/exchanges", ("GET",), _ROLE, _exchanges),
-    Route("/staff/exchanges/{exchange}", ("GET",), _ROLE, _exchange),
-    Route("/staff/exchanges/{exchange}/open", ("POST",), _ROLE, _open),
-    Route("/staff/reports", ("GET",), _ROLE, _reports),
-    Route("/staff/ledger", ("GET",), _ROLE, _ledger),
-    Route("/staff/ledger/verify", ("POST",), _ROLE, _verify),
-    Route("/staff/leave", ("POST",), _ROLE, _leave),
+    Route("/staff/exchanges", ("GET",), ROLE, _exchanges),
+    Route("/staff/exchanges/{exchange}", ("GET",), ROLE, _exchange),
+    Route("/staff/exchanges/{exchange}/open", ("POST",), ROLE, _open),
+    Route("/staff/ledger", ("GET",), ROLE, _ledger),
+    Route("/staff/ledger/verify", ("POST",), ROLE, _verify),
+    Route("/staff/leave", ("POST",), ROLE, _leave),
 )

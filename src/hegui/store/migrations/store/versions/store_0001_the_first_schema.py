@@ -49,11 +49,24 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "case_steps",
+        sa.Column("receipt", sa.String(length=24), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("staff", sa.String(length=24), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("receipt", "step"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "cases",
         sa.Column("receipt", sa.String(length=24), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
         sa.Column("exchange", sa.String(length=32), nullable=False),
         sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("due", sa.String(length=10), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.String(length=27), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -136,6 +149,17 @@ def upgrade() -> None:
         sa.Column("edge", sa.LargeBinary(), nullable=False),
         sa.Column("erasures", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "openings",
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("staff", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "seq"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "outcomes",
