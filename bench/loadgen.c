@@ -26,6 +26,7 @@
 #define MAX_REPLY 524288
 #define MAX_BODY (1 << 20)
 #define EVENTS 256
+#define CONTENT "\"content\":"
 
 typedef struct {
     int fd;
@@ -34,6 +35,10 @@ typedef struct {
     char *in;
     size_t n;
     size_t scanned; /* up to here stamps were looked for */
+    size_t matched; /* how much of CONTENT has just been seen */
+    int inside;     /* of the string that follows CONTENT */
+    int digits;     /* of the stamp that is being read; -1 outside of one */
+    uint64_t stamp;
 } conn;
 
 /* Durations in tenths of a microsecond. */
@@ -97,7 +102,8 @@ static void open_conn(conn *c) {
 static void start(conn *c) {
     size_t sent = 0;
     c->n = 0;
-    c->scanned = 0;
+    c->scanned = c->matched = c->inside = 0;
+    c->digits = -1;
     c->first_seen = 0;
     c->began = now_ns();
     while (sent < request_length) {
@@ -135,30 +141,47 @@ static void complete(conn *c, int ok, int must_close) {
         start(c);
 }
 
-/* Find the stamps "T<digits>;" in what is new; one that is cut off waits for its rest. */
-static void read_stamps(conn *c, uint64_t now) {
-    char *end = c->in + c->n;
-    char *at;
-    while ((at = memchr(c->in + c->scanned, 'T', c->n - c->scanned))) {
-        char *digit = at + 1;
-        while (digit < end && *digit >= '0' && *digit <= '9')
-            digit++;
-        if (digit == end) {
-            c->scanned = at - c->in;
-            return;
-        }
-        if (*digit == ';' && digit - at > 8) {
-            uint64_t stamp = strtoull(at + 1, NULL, 10);
-            if (recording) {
-                add(&age, now > stamp ? now - stamp : 0);
-                if (!c->first_seen)
-                    add(&first_event, now - c->began);
-            }
-            c->first_seen = 1;
-        }
-        c->scanned = digit - c->in;
+static void found(conn *c, uint64_t now) {
+    if (recording) {
+        add(&age, now > c->stamp ? now - c->stamp : 0);
+        if (!c->first_seen)
+            add(&first_event, now - c->began);
     }
-    c->scanned = c->n;
+    c->first_seen = 1;
+}
+
+static void read_letter(conn *c, char letter, uint64_t now) {
+    if (letter == '"') {
+        c->inside = 0;
+    } else if (letter == 'T') {
+        c->digits = c->stamp = 0;
+    } else if (c->digits >= 0 && letter >= '0' && letter <= '9') {
+        c->stamp = c->stamp * 10 + (letter - '0');
+        c->digits++;
+    } else {
+        if (letter == ';' && c->digits > 7)
+            found(c, now);
+        c->digits = -1;
+    }
+}
+
+/* Find the stamps "T<digits>;" in the contents, put together: a gateway may cut the text elsewhere
+ * than the stub did. */
+static void read_stamps(conn *c, uint64_t now) {
+    for (; c->scanned < c->n; c->scanned++) {
+        char byte = c->in[c->scanned];
+        if (c->inside) {
+            read_letter(c, byte, now);
+        } else if (c->matched == sizeof CONTENT - 1) {
+            c->inside = byte == '"';
+            if (byte != ' ')
+                c->matched = 0;
+        } else if (byte == CONTENT[c->matched]) {
+            c->matched++;
+        } else {
+            c->matched = byte == CONTENT[0];
+        }
+    }
 }
 
 static int ends_chunked(conn *c, size_t head) {

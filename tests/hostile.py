@@ -18,9 +18,9 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 PATIENCE = 20  # seconds until a script that waits for its client gives up
 
@@ -45,6 +45,16 @@ def chunk(data: bytes) -> bytes:
 def sse(*payloads: str) -> bytes:
     """Return a whole streamed answer, one chunk for each event."""
     return CHUNKED + b"".join(chunk(f"data: {p}\n\n".encode()) for p in payloads) + LAST_CHUNK
+
+
+async def events_of(answer: Any) -> AsyncGenerator[bytes, None]:
+    """The events of a model's answer one by one; leaving early aborts it."""
+    try:
+        while events := await answer.next_events():
+            for event in events:
+                yield event
+    finally:
+        answer.abort()
 
 
 class GoneError(Exception):

@@ -72,7 +72,9 @@ def test_a_forbidden_request_is_refused_with_rule_and_appeal(house, text):
 
 def test_a_forbidden_answer_stops_before_the_word(house):
     watch = ModerationControl(house).watch(exchange(state="answering"))
-    flows = [watch.feed(piece) for piece in ("say zor", "ble", "fax now")] + [watch.close()]
+    flows = [watch.feed(piece) for piece in ("say zor", "ble", "fax now")] + [
+        watch.feed("", last=True)
+    ]
     assert "".join(flow.text for flow in flows) == "say "
     stops = [flow.verdict.decision for flow in flows if flow.verdict is not PASS]
     assert stops[0] == "withhold"

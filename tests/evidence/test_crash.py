@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from archive import make_archive, nothing
+from archive import nothing
 from evidence import crash_worker
 from hegui.evidence.archive import Archive
 from hegui.evidence.checkpoints import sign
 from hegui.evidence.verify import verify
 from hegui.store.tables import outcomes
+from soaking import publish
 
 BUSY = multiprocessing.get_context("forkserver")
 BUSY.set_forkserver_preload(["hegui.evidence.checkpoints", "pytest", "psycopg"])
@@ -48,7 +49,8 @@ def round_of_kills(archive, number: int, dice: random.Random) -> None:
         assert process.exitcode == -9  # it did not end by an error of its own
 
 
-def survive(archive, rounds: int) -> None:
+def survive(archive, rounds: int) -> str:
+    """Kill and look, `rounds` times; returns the counts."""
     folder = archive.settings.evidence.checkpoint_folder.parent
     seed = time.time_ns()
     dice = random.Random(seed)
@@ -66,6 +68,10 @@ def survive(archive, rounds: int) -> None:
     assert len(acknowledged) >= rounds, seed
     assert len(kept) > 1
     again.close()
+    return (
+        f"{rounds:,} rounds, {len(acknowledged):,} acknowledged commits, none lost; "
+        f"{report.size:,} entries and {len(kept):,} checkpoints verified"
+    )
 
 
 @pytest.mark.crash
@@ -76,7 +82,7 @@ def test_kill_9_twenty_times(archive):
 
 @pytest.mark.crash
 @pytest.mark.soak
-def test_kill_9_for_an_hour(tmp_path):
-    archive = make_archive(tmp_path)
-    survive(archive, 10_000)
-    archive.close()
+def test_kill_9_a_thousand_times(archive):
+    archive.writer.close()
+    database = "SQLite" if archive.settings.store.url.startswith("sqlite") else "PostgreSQL"
+    publish(f"kill -9 of two writers and a signer, {database}", survive(archive, 1_000))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from hegui.settings import Limits
 from hegui.store.tables import exchanges, outcomes
 from hostile import eventually
 from serving import HELLO, prepared, serving_settings
+from soaking import publish
 
 CLIENTS = 6
 WORKER = Path(__file__).parents[1] / "serving.py"
@@ -80,7 +82,8 @@ def serve_and_kill(settings, secret: str, received: set[str], seconds: float) ->
         client.join(30)
 
 
-def survive(settings, rounds: int) -> None:
+def survive(settings, rounds: int) -> str:
+    """Kill and look, `rounds` times; returns the counts."""
     secret, dice, received = prepared(settings), random.Random(7), set()
     states: dict[str, str] = {}
     for _ in range(rounds):
@@ -100,6 +103,12 @@ def survive(settings, rounds: int) -> None:
     report = verify(archive, nothing, unseal=True)
     archive.close()
     assert not report.findings
+    ends = Counter(states.values())
+    return (
+        f"{rounds} kills, {len(received):,} exchanges seen by a client, all of {len(states):,} on "
+        f"record ({ends['interrupted']:,} interrupted), {report.size:,} entries verified, "
+        "nothing lost, nothing doubled"
+    )
 
 
 def busy(folder: Path, store_url: str = "", vault_url: str = ""):
@@ -107,22 +116,23 @@ def busy(folder: Path, store_url: str = "", vault_url: str = ""):
     return serving_settings(folder, "demo:", store_url, vault_url, limits=limits)
 
 
-@pytest.mark.crash
-@pytest.mark.timeout(300)
-def test_kill_9_ten_times(request, database_url, tmp_path):
+@pytest.fixture
+def settings(request, database_url, tmp_path):
     if database_url.startswith("sqlite"):
-        survive(busy(tmp_path), 10)
+        yield busy(tmp_path)
         return
     with request.getfixturevalue("postgres_server").fresh() as vault_url:
-        survive(busy(tmp_path, database_url, vault_url), 10)
+        yield busy(tmp_path, database_url, vault_url)
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(300)
+def test_kill_9_ten_times(settings):
+    survive(settings, 10)
 
 
 @pytest.mark.soak
 @pytest.mark.crash
-@pytest.mark.timeout(3600)
-def test_kill_9_two_hundred_times(request, database_url, tmp_path):
-    if database_url.startswith("sqlite"):
-        survive(busy(tmp_path), 200)
-        return
-    with request.getfixturevalue("postgres_server").fresh() as vault_url:
-        survive(busy(tmp_path, database_url, vault_url), 200)
+def test_kill_9_two_hundred_times(settings):
+    database = "SQLite" if settings.store.url.startswith("sqlite") else "PostgreSQL"
+    publish(f"kill -9 of the gateway under load, {database}", survive(settings, 200))

@@ -22,6 +22,7 @@ from hegui.safety import sources
 from hegui.safety.lexicon import Lexicon
 from hegui.safety.sources import gather
 from hegui.safety.window import Window
+from hostile import events_of
 
 OFF_TOPIC = Text(zh="所以不编答案", en="I do not make up an answer")
 UNSAFE = Text(zh="演示：违规输出", en="demo: unsafe output")
@@ -55,7 +56,7 @@ def stream(question, **fields):
     async def go():
         reply, found = await post(question, stream=True, **fields), []
         try:
-            async for data in reply.events():
+            async for data in events_of(reply):
                 found.append(data)  # noqa: PERF401 (what came before a break is kept)
         except UpstreamError as error:
             return found, error
@@ -460,7 +461,7 @@ def test_an_abort_ends_the_wait_at_once(whole):
 def test_nothing_comes_after_an_abort():
     async def go():
         reply = await post("演示：长回答", stream=True)
-        events = reply.events()
+        events = events_of(reply)
         await anext(events)
         reply.abort()
         with pytest.raises(UpstreamError):
@@ -472,7 +473,7 @@ def test_nothing_comes_after_an_abort():
 def test_leaving_a_stream_aborts_it():
     async def go():
         reply = await post("演示：长回答", stream=True)
-        async with contextlib.aclosing(reply.events()) as events:
+        async with contextlib.aclosing(events_of(reply)) as events:
             await anext(events)
         with pytest.raises(UpstreamError):
             await reply.read()
@@ -483,7 +484,7 @@ def test_leaving_a_stream_aborts_it():
 def test_a_stream_may_be_read_raw_and_a_whole_answer_has_no_events():
     async def go():
         raw = await (await post("你好", stream=True)).read()
-        none = [data async for data in (await post("你好")).events()]
+        none = [data async for data in events_of(await post("你好"))]
         return raw, none
 
     raw, none = asyncio.run(go())
@@ -524,7 +525,7 @@ def test_it_has_what_the_client_and_its_reply_have():
 
     assert public(Client) == public(DemoModel)
     reply = asyncio.run(post("你好"))
-    assert {"read", "events", "abort"} <= public(Reply) & public(type(reply))
+    assert {"read", "next_events", "abort"} <= public(Reply) & public(type(reply))
     assert (reply.status, type(reply.headers)) == (200, dict)
 
 

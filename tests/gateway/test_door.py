@@ -9,7 +9,7 @@ from hegui.controls.identity import IdentityControl
 from hegui.controls.limits import LimitsControl
 from hegui.controls.moderation import ModerationControl
 from hegui.exchange import Verdict
-from hegui.gateway.door import _Chain
+from hegui.gateway.door import Chain
 from serving import HELLO, Serving, prepared, raw, serving_settings
 
 
@@ -61,13 +61,10 @@ class Holds:
     def __init__(self):
         self.held = ""
 
-    def feed(self, text):
+    def feed(self, text, *, last=False):
         text = self.held + text
-        self.held = text[-1:]
-        return self.cut(text[:-1])
-
-    def close(self):
-        return self.cut(self.held)
+        self.held = "" if last else text[-1:]
+        return self.cut(text if last else text[:-1])
 
     @staticmethod
     def cut(text):
@@ -76,14 +73,14 @@ class Holds:
 
 
 def test_chain_closes_from_the_front_and_loses_nothing():
-    chain = _Chain([Holds(), Holds()])
-    out = "".join(chain.feed(piece).text for piece in "abcd") + chain.close().text
+    chain = Chain([Holds(), Holds()])
+    out = "".join(chain.feed(piece).text for piece in "abcd") + chain.feed("", last=True).text
     assert out == "abcd"
 
 
 def test_chain_stops_on_what_was_still_held():
-    chain = _Chain([Holds(), Holds()])
+    chain = Chain([Holds(), Holds()])
     assert chain.feed("ax").verdict.decision == "pass"
-    last = chain.close()
+    last = chain.feed("", last=True)
     assert last.verdict.decision == "withhold"
-    assert last.text == ""  # the second watch was not done with the a: it stays inside
+    assert last.text == "a"  # nothing follows, so the second watch need not hold it any longer

@@ -21,6 +21,7 @@ from hostile import (
     Server,
     certificate,
     chunk,
+    events_of,
     eventually,
     head,
     reply,
@@ -74,7 +75,7 @@ async def read(client: Client) -> bytes:
 
 
 async def stream(client: Client, got: list[bytes]) -> list[bytes]:
-    async for event in (await client.post("/chat", b"{}")).events():
+    async for event in events_of(await client.post("/chat", b"{}")):
         got.append(event)  # noqa: PERF401 (what came before an error is to be seen)
     return got
 
@@ -183,7 +184,7 @@ def test_events_arrive_as_they_are_sent(run):
 def test_an_event_is_not_kept_waiting_for_the_next(run):
     async def first(client):
         answer = await client.post("/chat", b"{}")
-        events = answer.events()
+        events = events_of(answer)
         try:
             return await asyncio.wait_for(anext(events), 1)
         finally:
@@ -205,7 +206,7 @@ def test_events_of_one_read_come_without_a_switch_of_tasks(run):
         counter = asyncio.create_task(count())
         await asyncio.sleep(0.2)  # all has arrived by now
         before = turns
-        assert len([event async for event in answer.events()]) == 500
+        assert len([event async for event in events_of(answer)]) == 500
         counter.cancel()
         return turns - before
 
@@ -399,7 +400,7 @@ def test_leaving_frees_the_connection_on_both_sides(run, way):
         if way == "cancel":
             await asyncio.wait_for(stream(client, []), 0.2)
         answer = await client.post("/chat", b"{}")
-        async with contextlib.aclosing(answer.events()) as events:
+        async with contextlib.aclosing(events_of(answer)) as events:
             async for _ in events:
                 if way == "abort":
                     answer.abort()
@@ -576,7 +577,7 @@ def test_100_mb_of_small_events_pass_in_bounded_memory(run):
     async def count(client):
         answer, events = await client.post("/chat", b"{}"), 0
         with contextlib.suppress(UpstreamError):
-            async for _ in answer.events():
+            async for _ in events_of(answer):
                 events += 1
         return events
 

@@ -35,7 +35,7 @@ def stream(lexicon, pieces):
     """Feed the pieces and close; return the text let go, the verdict and what was noted."""
     window = Window(lexicon)
     steps = [window.feed(piece) for piece in pieces]
-    steps.append(window.close())
+    steps.append(window.feed("", last=True))
     hits = [step.hit for step in steps if step.hit]
     assert len(set(hits)) <= 1
     return (
@@ -120,7 +120,7 @@ def test_every_cut_of_every_hit_holds_back():
         for cut_at in range(len(text) + 1):
             window = Window(STOPPING)
             let_go = window.feed(text[:cut_at]).text + window.feed(text[cut_at:]).text
-            last = window.close()
+            last = window.feed("", last=True)
             assert let_go + last.text == "so: "
             assert last.hit is not None
 
@@ -144,11 +144,11 @@ def test_after_a_hit_nothing_goes_out_any_more():
     first = window.feed("so zorb " + "q " * 30)
     assert (first.text, first.hit.entry.term) == ("so ", "zorb")
     assert window.feed("more") == Release("", first.hit)
-    assert window.close() == Release("", first.hit)
+    assert window.feed("", last=True) == Release("", first.hit)
 
 
 def test_text_after_the_end_is_a_problem():
     window = Window(STOPPING)
-    window.close()
+    window.feed("", last=True)
     with pytest.raises(Problem, match="after the end"):
         window.feed("x")

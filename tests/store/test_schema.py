@@ -10,7 +10,7 @@ from hegui.language import Problem
 from hegui.store.engine import Database
 from hegui.store.periods import make_periods, period_of
 from hegui.store.schema import is_current, upgrade
-from hegui.store.statements import insert_row, select_range
+from hegui.store.statements import insert_rows, select_range
 from hegui.store.tables import RECORDS, STORE, VAULT, body_table_name, entries, ledger_head, periods
 
 
@@ -67,7 +67,7 @@ def test_rows_written_by_the_quick_statements_read_back_as_they_were(archive):
     with archive.store.maintain() as connection:
         cursor = connection.connection.cursor()
         dialect = connection.dialect.name
-        cursor.executemany(insert_row(entries, dialect), rows)
+        insert_rows(cursor, entries, dialect, rows)
         cursor.execute(select_range(entries, dialect), (1, 4))
         assert [tuple(row) for row in cursor.fetchall()] == rows[1:4]
 

@@ -32,8 +32,9 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
 class Watch(Protocol):
     """Follows one surface of one answer; nothing leaves but what it lets through."""
 
-    def feed(self, text: str) -> Flow: ...
-    def close(self) -> Flow: ...
+    def feed(self, text: str, *, last: bool = False) -> Flow:
+        """Take the next piece; with `last` nothing follows, and nothing may be held any longer."""
+        ...
 
 
 class Control:

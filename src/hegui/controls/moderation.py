@@ -4,15 +4,17 @@ The lexicon decides; the category is one of the 31 risks, and the user is told u
 to appeal. An entry that only notes leaves its mark in the evidence and nothing else.
 """
 
+from hashlib import sha256
 from typing import Final
 
-from hegui.controls.control import Control, Flow, Watch
+from hegui.controls.control import Control, Flow, House, Watch
 from hegui.exchange import PASS, Exchange, Verdict
 from hegui.language import N_
 from hegui.safety.lexicon import Hit
 from hegui.safety.risks import risks
-from hegui.safety.window import Release, Window
+from hegui.safety.window import Window
 
+_REMEMBERED: Final = 50_000  # texts; some 8 MB
 _STOPS: Final = frozenset({"refuse", "withhold"})
 
 
@@ -20,12 +22,22 @@ class ModerationControl(Control):
     name = "moderation"
     carries = ("IM-4.1", "IM-14.1")
 
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self._clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
+
     async def check(self, exchange: Exchange) -> Verdict:
-        scan = self.house.lexicon.scan
         for text in exchange.texts:
-            for hit in scan(text):
+            # A conversation sends all that was said before with every question: look at it once.
+            digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+            if digest in self._clean:
+                continue
+            for hit in self.house.lexicon.scan(text):
                 if hit.entry.action in _STOPS:
                     return self.stop(exchange, hit)
+            if len(self._clean) >= _REMEMBERED:
+                del self._clean[next(iter(self._clean))]
+            self._clean[digest] = None
         return PASS
 
     def watch(self, exchange: Exchange) -> Watch:
@@ -59,13 +71,8 @@ class _Watch:
     def __init__(self, control: ModerationControl, exchange: Exchange, window: Window) -> None:
         self._control, self._exchange, self._window = control, exchange, window
 
-    def feed(self, text: str) -> Flow:
-        return self._flow(self._window.feed(text))
-
-    def close(self) -> Flow:
-        return self._flow(self._window.close())
-
-    def _flow(self, release: Release) -> Flow:
+    def feed(self, text: str, *, last: bool = False) -> Flow:
+        release = self._window.feed(text, last=last)
         if release.hit is None:
             return Flow(release.text)
         return Flow(release.text, self._control.stop(self._exchange, release.hit))

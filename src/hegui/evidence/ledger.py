@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table
 from hegui.evidence.merkle import Edge, leaf_hash
 from hegui.evidence.vault import Vault
 from hegui.store.periods import period_of
-from hegui.store.statements import insert_row
+from hegui.store.statements import insert_rows
 from hegui.store.tables import body_table, body_table_name, entries
 from hegui.store.writer import Entry
 
@@ -96,7 +96,7 @@ class Ledger:
         dialect = connection.dialect.name
         cursor = connection.connection.cursor()
         for table, values in rows.items():
-            cursor.executemany(insert_row(table, dialect), values)
+            insert_rows(cursor, table, dialect, values)
         mark = "?" if dialect == "sqlite" else "%s"
         cursor.execute(
             f"UPDATE ledger_head SET size = {mark}, edge = {mark}, erasures = {mark}",  # noqa: S608 (no input)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -39,6 +39,7 @@ ROUTES: Final = (
     Route("/v1/models", ("GET",), "caller"),
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
+_MOMENT: Final = 0.1  # seconds; most clients that leave do so later
 _METHODS: Final = {route.path: route.methods for route in ROUTES}
 
 
@@ -165,7 +166,7 @@ class Gateway:
             request=body,
             forward=chat.forward(request),
         )
-        watching = _stop_when_client_leaves(call.receive)
+        watching = _Watching(call.receive)
         try:
             if request.stream:
                 usage = request.stream_options is not None and request.stream_options.include_usage
@@ -173,10 +174,10 @@ class Gateway:
             else:
                 await self._whole(call, exchange)
         except asyncio.CancelledError:
-            if not watching.done():  # the server is stopping; else the client has left: all is said
+            if not watching.gone:  # the server is stopping; else the client has left: all is said
                 raise
         finally:
-            watching.cancel()
+            watching.stop()
 
     async def _whole(self, call: Call, exchange: Exchange) -> None:
         await self.door.enter(exchange)
@@ -196,12 +197,13 @@ class Gateway:
         started = False
         try:
             async with aclosing(self.door.stream(exchange)) as pieces:
-                async for piece in pieces:
+                async for texts in pieces:
+                    data = b"".join(map(events.text, texts))
                     if not started:
                         started = True
                         await _start(call.send, exchange)
-                        await _send(call.send, events.first())
-                    await _send(call.send, events.text(piece))
+                        data = events.first() + data
+                    await _send(call.send, data)
         except Refused as refused:
             if not started:
                 raise
@@ -230,14 +232,30 @@ async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
-def _stop_when_client_leaves(receive: Receive) -> "asyncio.Task[Any]":
-    """Cancel the current task when the client disconnects, so that the model is stopped at once."""
-    serving = asyncio.current_task()
+class _Watching:
+    """Cancels the current task when the client disconnects, so that the model is stopped.
 
-    async def wait() -> None:
-        while (await receive())["type"] != "http.disconnect":
+    Listening for that costs a task, so it begins only when an answer takes longer than a moment.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self.gone = False
+        self._receive, self._serving = receive, asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_MOMENT, self._listen)
+        self._listening: asyncio.Task[None] | None = None
+
+    def _listen(self) -> None:
+        self._listening = self._loop.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        if serving is not None:
-            serving.cancel()
+        self.gone = True
+        if self._serving is not None:
+            self._serving.cancel()
 
-    return asyncio.get_running_loop().create_task(wait())
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._listening is not None:
+            self._listening.cancel()

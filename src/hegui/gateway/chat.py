@@ -34,7 +34,10 @@ class StreamOptions(msgspec.Struct):
 
 
 class ChatRequest(msgspec.Struct, omit_defaults=True):
-    """The fields that are passed on; what is not named here never reaches the model."""
+    """The fields that are understood; what is not named here never reaches the model.
+
+    The last ones would change what has to be checked, so only their harmless values pass.
+    """
 
     model: str
     messages: list[Said]
@@ -48,11 +51,6 @@ class ChatRequest(msgspec.Struct, omit_defaults=True):
     presence_penalty: float | None = None
     seed: Whole | None = None
     stop: str | list[str] | None = None
-
-
-class _Unchecked(msgspec.Struct):
-    """Fields whose effect on the answer is not checked yet: only their harmless values pass."""
-
     n: int | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
@@ -62,14 +60,12 @@ class _Unchecked(msgspec.Struct):
 
 
 _read: Final = msgspec.json.Decoder(ChatRequest).decode
-_read_unchecked: Final = msgspec.json.Decoder(_Unchecked).decode
 
 
 def parse(body: bytes) -> ChatRequest | Verdict:
     """The request, or the refusal that says what is wrong with it."""
     try:
         request = _read(body)
-        unchecked = _unchecked(_read_unchecked(body))
     except RecursionError:
         return bad_request("too_deep", N_("The request is nested too deeply: flatten it."))
     except msgspec.MsgspecError as error:
@@ -77,7 +73,7 @@ def parse(body: bytes) -> ChatRequest | Verdict:
         return bad_request("invalid_request", message, reason=error)
     except UnicodeDecodeError:
         return bad_request("not_utf8", N_("The request is not valid UTF-8: encode it so."))
-    if unchecked:
+    if unchecked := _unchecked(request):
         message = N_("This version cannot check “{field}”: leave it out of the request.")
         return bad_request("unsupported", message, field=unchecked)
     if not request.messages:
@@ -85,17 +81,16 @@ def parse(body: bytes) -> ChatRequest | Verdict:
     return request
 
 
-def _unchecked(given: _Unchecked) -> str:
+def _unchecked(given: ChatRequest) -> str:
     """The first field that asks for something that could not be checked, or ""."""
-    asks = {
-        "n": given.n not in {None, 1},
-        "tools": bool(given.tools),
-        "functions": bool(given.functions),
-        "logprobs": bool(given.logprobs),
-        "response_format": (given.response_format or {}).get("type", "text") != "text",
-        "modalities": given.modalities not in (None, ["text"]),
-    }
-    return next((field for field, asked in asks.items() if asked), "")
+    if given.n not in {None, 1}:
+        return "n"
+    if (given.response_format or {}).get("type", "text") != "text":
+        return "response_format"
+    if given.modalities not in (None, ["text"]):
+        return "modalities"
+    asked = ("tools", "functions", "logprobs")
+    return next((field for field in asked if getattr(given, field)), "")
 
 
 def texts(request: ChatRequest) -> tuple[str, ...]:

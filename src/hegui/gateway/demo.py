@@ -90,24 +90,19 @@ class DemoReply:
         self.status, self.headers = status, {"content-type": f"{kind}; charset=utf-8"}
         self._pieces, self._stream, self._broken = pieces, stream, broken
         self._aborted = asyncio.Event()
+        self._arriving = self._arrive()
 
     async def read(self) -> bytes:
         """Return the whole body; raise `UpstreamError` if it breaks off or is aborted."""
         frame = b"data: %b\n\n" if self._stream else b"%b"
-        return b"".join([frame % data async for data in self._arrive()])
+        return b"".join([frame % data async for data in self._arriving])
 
-    async def events(self) -> AsyncGenerator[bytes, None]:
-        """Yield the data of each server-sent event, the closing ``[DONE]`` among them.
+    async def next_events(self) -> list[bytes]:
+        """Return the data of the next server-sent event, [] at the end; only a stream has any.
 
-        An answer that is no stream has none. Raises `UpstreamError` where `read` does, after what
-        came before.
+        Raises `UpstreamError` where `read` does, after what came before.
         """
-        try:
-            if self._stream:
-                async for data in self._arrive():
-                    yield data
-        finally:
-            self.abort()
+        return [data] if self._stream and (data := await anext(self._arriving, b"")) else []
 
     def abort(self) -> None:
         """Stop the answer at once."""

@@ -5,8 +5,9 @@ the evidence: *admitted* is durable before the first byte of an answer leaves, *
 end does. A control that raises refuses; evidence that cannot be written stops the answer.
 """
 
+from asyncio import Future
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,8 +18,8 @@ from hegui.controls.control import Control, Flow, House, Watch
 from hegui.controls.identity import IdentityControl
 from hegui.controls.label import LabelControl
 from hegui.controls.record import RecordControl
-from hegui.exchange import PASS, Exchange, State, Usage, Verdict
-from hegui.gateway.models import Models
+from hegui.exchange import PASS, Exchange, Usage, Verdict
+from hegui.gateway.models import ModelReply, Models
 from hegui.gateway.upstream import UpstreamError
 from hegui.language import N_
 from hegui.people.callers import Caller
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 C = TypeVar("C", bound=Control)
 
 _FINISH: Final = frozenset({"stop", "length", "content_filter"})
+_DONE: Final = b"[DONE]"  # the closing mark of a stream
 
 
 class Refused(Exception):  # noqa: N818 (a refusal is not an error of the program)
@@ -59,36 +61,54 @@ class _Completion(msgspec.Struct):
 _read = msgspec.json.Decoder(_Completion).decode
 
 
-class _Chain:
+class Chain:
     """Several watches behind one another: text passes all of them, or stops at the first."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = watches
 
-    def feed(self, text: str) -> Flow:
-        return self._pass(text, self._watches)
-
-    def close(self) -> Flow:
-        """Close from the front; what one still held goes through those behind it."""
-        out = ""
-        for place, watch in enumerate(self._watches):
-            flow = watch.close()
-            rest = self._pass(flow.text, self._watches[place + 1 :])
-            out += rest.text
-            for verdict in (rest.verdict, flow.verdict):
-                if verdict is not PASS:
-                    return Flow(out, verdict)
-        return Flow(out)
-
-    @staticmethod
-    def _pass(text: str, watches: Sequence[Watch]) -> Flow:
+    def feed(self, text: str, *, last: bool = False) -> Flow:
+        """What of `text` may leave; a watch that stops ends the stream for those behind it."""
         verdict = PASS
-        for watch in watches:
-            flow = watch.feed(text)
+        for watch in self._watches:
+            flow = watch.feed(text, last=last)
             text = flow.text
             if flow.verdict is not PASS:
-                verdict = flow.verdict
+                verdict, last = flow.verdict, True
         return Flow(text, verdict)
+
+
+class Answer:
+    """What of one answer may leave: its label, what the watches let through, the notice of a cut."""
+
+    def __init__(self, exchange: Exchange, label: LabelControl, watches: Sequence[Watch]) -> None:
+        self._exchange, self._label, self._chain = exchange, label, Chain(watches)
+        self._raw: list[str] = []
+        self._released = 0
+        self._begun = False
+        self.over = False  # nothing more will leave
+
+    def take(self, text: str, *, last: bool = False) -> str:
+        """What may leave now that the model has written `text`, or with `last`, has ended."""
+        self._raw.append(text)
+        flow = self._chain.feed(text, last=last)
+        out = flow.text
+        self._released += len(out)
+        self.over = last or flow.verdict is not PASS
+        if flow.verdict is not PASS:
+            out += self._cut(flow.verdict)
+        if self.over:
+            out += self._label.after(self._exchange)
+        if out and not self._begun:
+            self._begun = True
+            out = self._label.before(self._exchange) + out
+        return out
+
+    def _cut(self, verdict: Verdict) -> str:
+        exchange = self._exchange
+        exchange.verdict, exchange.finish = verdict, "content_filter"
+        exchange.withheld = "".join(self._raw)[self._released :]
+        return f"\n\n{verdict.say(exchange.language)}"
 
 
 class Door:
@@ -132,89 +152,63 @@ class Door:
                 raise Refused(verdict)
 
     async def whole(self, exchange: Exchange) -> None:
-        """Answer in one piece: when this returns, `exchange.released` may leave."""
-        text = ""
-        async with aclosing(self.stream(exchange)) as pieces:
-            async for piece in pieces:
-                text += piece
-        exchange.released = [text]
+        """Answer in one piece: when this returns, `exchange.released` may leave.
 
-    async def stream(self, exchange: Exchange) -> AsyncGenerator[str, None]:
-        """Yield what may leave, piece by piece; when it ends, the end is on record.
+        Raises `Refused` when the model or the evidence fails.
+        """
+        answer, admitted = self._begin(exchange)
+        try:
+            reply = await self._post(exchange)
+            try:
+                text = _take(exchange, await reply.read())
+            finally:
+                reply.abort()
+            exchange.released = [answer.take(text, last=True)]
+            await admitted
+        except BaseException as error:
+            await self._break(exchange, error)
+            raise
+        await self._end(exchange)
+
+    async def stream(self, exchange: Exchange) -> AsyncGenerator[list[str], None]:
+        """Yield what may leave, as it comes; when it ends, the end is on record.
 
         Raises `Refused` when the model or the evidence fails; whoever stops listening early leaves
         the exchange *interrupted* and the model told to stop.
         """
-        admitted = self.house.archive.writer.submit(self._record.admitted(exchange, self.instance))
+        answer, admitted = self._begin(exchange)
         try:
-            async with aclosing(self._answer(exchange)) as pieces:
-                async for piece in pieces:
-                    if not admitted.done():
-                        await admitted
-                    exchange.released.append(piece)
-                    yield piece
+            reply = await self._post(exchange)
+            try:
+                while not answer.over:
+                    if not (events := await reply.next_events()):
+                        raise UpstreamError("closed_early")
+                    if pieces := _pieces(exchange, answer, events):
+                        if not admitted.done():
+                            await admitted
+                        exchange.released += pieces
+                        yield pieces
+            finally:
+                reply.abort()
             await admitted
-        except UpstreamError as error:
-            await self._end(exchange, "interrupted", _failure(error))
-            raise Refused(exchange.verdict) from error
         except BaseException as error:
-            self._leave(exchange, error)
-            if isinstance(error, Exception) and not isinstance(error, Refused):
-                raise Refused(_unrecorded()) from error
+            await self._break(exchange, error)
             raise
-        state: State = "withheld" if exchange.verdict.decision == "withhold" else "finished"
-        await self._end(exchange, state, exchange.verdict)
+        await self._end(exchange)
 
-    # -- the parts of an answer ------------------------------------------------------------------
-
-    async def _answer(self, exchange: Exchange) -> AsyncGenerator[str, None]:
-        """The label, what the watches let through of the model's text, the notice if it was cut."""
+    def _begin(self, exchange: Exchange) -> tuple[Answer, "Future[None]"]:
+        """Hand *admitted* in, and make what the answer has to pass."""
+        admitted = self.house.archive.writer.submit(self._record.admitted(exchange, self.instance))
         exchange.state, exchange.label = "answering", self.label.version
-        chain = _Chain([w for c in self._watch if (w := c.watch(exchange)) is not None])
-        raw: list[str] = []
-        released = 0
-        async with aclosing(self._model(exchange)) as pieces:
-            if before := self.label.before(exchange):
-                yield before
-            async for piece in pieces:
-                raw.append(piece)
-                flow = chain.feed(piece)
-                released += len(flow.text)
-                if flow.text:
-                    yield flow.text
-                if flow.verdict is not PASS:
-                    break
-            else:
-                flow = chain.close()
-                released += len(flow.text)
-                if flow.text:
-                    yield flow.text
-        if flow.verdict is not PASS:
-            exchange.verdict, exchange.finish = flow.verdict, "content_filter"
-            exchange.withheld = "".join(raw)[released:]
-            yield f"\n\n{flow.verdict.say(exchange.language)}"
-        if after := self.label.after(exchange):
-            yield after
+        watches = [w for c in self._watch if (w := c.watch(exchange)) is not None]
+        return Answer(exchange, self.label, watches), admitted
 
-    async def _model(self, exchange: Exchange) -> AsyncGenerator[str, None]:
-        """The model's text, in the pieces in which it comes; closing this stops the model."""
+    async def _post(self, exchange: Exchange) -> ModelReply:
         reply = await self.models.client(exchange.model).post("chat/completions", exchange.forward)
-        try:
-            if reply.status != 200:
-                raise UpstreamError("status")
-            if not exchange.stream:
-                for piece in _take(exchange, await reply.read()):
-                    yield piece
-                return
-            async with aclosing(reply.events()) as events:
-                async for data in events:
-                    if data == b"[DONE]":
-                        return
-                    for piece in _take(exchange, data):
-                        yield piece
-            raise UpstreamError("closed_early")
-        finally:
+        if reply.status != HTTPStatus.OK:
             reply.abort()
+            raise UpstreamError("status")
+        return reply
 
     # -- verdicts and evidence ---------------------------------------------------------------------
 
@@ -240,13 +234,23 @@ class Door:
             log.error("evidence.failed", error=type(error).__name__)  # noqa: TRY400 (as above)
             raise Refused(_unrecorded()) from error
 
-    async def _end(self, exchange: Exchange, state: State, verdict: Verdict) -> None:
-        exchange.state, exchange.verdict = state, verdict
-        await self._keep(self._record.finished(exchange, state, verdict))
+    async def _end(self, exchange: Exchange) -> None:
+        exchange.state = "withheld" if exchange.verdict.decision == "withhold" else "finished"
+        await self._keep(self._record.finished(exchange, exchange.state, exchange.verdict))
+
+    async def _break(self, exchange: Exchange, error: BaseException) -> None:
+        """Put a broken answer on record as *interrupted*; raises `Refused` if somebody still listens."""
+        exchange.state = "interrupted"
+        if isinstance(error, UpstreamError):
+            exchange.verdict = _failure(error)
+            await self._keep(self._record.finished(exchange, "interrupted", exchange.verdict))
+            raise Refused(exchange.verdict) from error
+        self._leave(exchange, error)
+        if isinstance(error, Exception) and not isinstance(error, Refused):
+            raise Refused(_unrecorded()) from error
 
     def _leave(self, exchange: Exchange, error: BaseException) -> None:
         """Nobody listens any more, or something broke: put that on record without waiting."""
-        exchange.state = "interrupted"
         code = "client_left" if not isinstance(error, Exception) else "broken"
         verdict = Verdict("withhold", "door", code=code)
         if not isinstance(error, Refused):
@@ -261,21 +265,33 @@ def _only(controls: Sequence[Control], kind: type[C]) -> C:
     return next(control for control in controls if isinstance(control, kind))
 
 
-def _take(exchange: Exchange, data: bytes) -> list[str]:
+def _pieces(exchange: Exchange, answer: Answer, events: Sequence[bytes]) -> list[str]:
+    """What may leave now that these events of a stream have come."""
+    out = []
+    for data in events:
+        ended = data == _DONE
+        if piece := answer.take("" if ended else _take(exchange, data), last=ended):
+            out.append(piece)
+        if answer.over:
+            break
+    return out
+
+
+def _take(exchange: Exchange, data: bytes) -> str:
     """The text of the first choice; usage and the reason of the end go into the exchange."""
     try:
         completion = _read(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UpstreamError("garbage") from error
     exchange.usage = completion.usage or exchange.usage
-    pieces = []
+    text = ""
     for choice in completion.choices:
-        said = choice.message or choice.delta
-        if choice.index == 0 and said is not None and said.content:
-            pieces.append(said.content)
-        if choice.index == 0 and choice.finish_reason in _FINISH:
-            exchange.finish = choice.finish_reason
-    return pieces
+        if choice.index == 0:
+            said = choice.message or choice.delta
+            text += (said and said.content) or ""
+            if choice.finish_reason in _FINISH:
+                exchange.finish = choice.finish_reason
+    return text
 
 
 def _failed(control: Control, error: Exception) -> Verdict:

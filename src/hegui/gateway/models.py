@@ -1,7 +1,6 @@
 """The models behind the gateway: which upstream answers for which name."""
 
 import os
-from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from hegui.gateway.demo import DemoModel
@@ -16,7 +15,7 @@ class ModelReply(Protocol):
     status: int
 
     async def read(self) -> bytes: ...
-    def events(self) -> AsyncGenerator[bytes, None]: ...
+    async def next_events(self) -> list[bytes]: ...
     def abort(self) -> None: ...
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final, Literal, cast
 
@@ -82,7 +82,8 @@ class _Events:
         """Close the stream: a missing last empty line is forgiven, a line cut in two is not."""
         if self._rest and not self._rest.endswith(b"\n"):
             raise UpstreamError("closed_early")
-        yield from self._payloads([bytes(self._rest)])
+        rest, self._rest = bytes(self._rest), bytearray()
+        yield from self._payloads([rest])
 
     def _payloads(self, blocks: list[bytes]) -> Iterator[bytes]:
         for raw in blocks:
@@ -100,7 +101,7 @@ class _Events:
 
 
 class Reply:
-    """The answer of a model server, for one reader: status, headers and `read` or `events`.
+    """The answer of a model server, for one reader: status, headers and `read` or `next_events`.
 
     Call `abort` when it is no longer wanted: until it has arrived whole it holds a connection,
     which the other members serve.
@@ -113,6 +114,7 @@ class Reply:
         self.pieces: list[bytes] = []
         self.unread_bytes, self.news = 0, asyncio.Event()
         self._limits = limits
+        self._cut = _Events(limits.max_event_bytes)
 
     async def read(self) -> bytes:
         """Return the whole body; raise `UpstreamError` if it cannot be had within the limits."""
@@ -124,21 +126,16 @@ class Reply:
                 raise UpstreamError("too_large")
         return bytes(body)
 
-    async def events(self) -> AsyncGenerator[bytes, None]:
-        """Yield the data of each server-sent event, the closing ``[DONE]`` among them.
+    async def next_events(self) -> list[bytes]:
+        """Return the data of the server-sent events that have come, [] at the end of the stream.
 
-        Events that arrive together follow each other without a switch of tasks. What arrived
-        before a failure is yielded before its `UpstreamError` is raised.
+        Those that arrived together come together. What arrived before the connection broke is
+        returned before its `UpstreamError` is raised.
         """
-        events = _Events(self._limits.max_event_bytes)
-        try:
-            while data := await self._take():
-                for event in events.feed(data):
-                    yield event
-            for event in events.end():
-                yield event
-        finally:
-            self.abort()
+        while data := await self._take():
+            if found := list(self._cut.feed(data)):
+                return found
+        return list(self._cut.end())
 
     def abort(self) -> None:
         """Close the connection at once, unless the answer has already arrived whole."""

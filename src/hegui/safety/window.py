@@ -42,28 +42,22 @@ class Window:
         self._hit: Hit | None = None
         self._closed = False
 
-    def feed(self, text: str) -> Release:
+    def feed(self, text: str, *, last: bool = False) -> Release:
         """Take the next piece and release what no later piece can make part of a hit.
 
-        After a hit every further piece releases nothing and gives the same hit. Raises `Problem`
-        when the window was closed.
+        With `last` the stream ends: what was held is released, or stopped. After a hit every further
+        piece releases nothing and gives the same hit. Raises `Problem` after the last piece.
         """
         if self._closed:
             raise Problem(
                 "window.closed",
                 "Text came after the end of its stream. Open a new window for each stream.",
             )
+        self._closed = last
         if self._hit:
             return Release("", self._hit)
         self._buffer += text
-        return self._let_go(self._decided())
-
-    def close(self) -> Release:
-        """End the stream and release, or stop, what was still held."""
-        self._closed = True
-        if self._hit:
-            return Release("", self._hit)
-        return self._let_go(len(self._buffer))
+        return self._let_go(len(self._buffer) if last else self._decided())
 
     def _decided(self) -> int:
         """Return where the held text begins: no hit from before it can grow by what comes.

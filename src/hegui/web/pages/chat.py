@@ -77,7 +77,7 @@ async def _answer(request: Request, exchange: Exchange, ids: list[str]) -> Respo
         refused = exchange.state == "refused"
         if not refused:
             raise  # no exchange came about
-    if _EVENTS in request.headers.get("accept", ""):
+    if exchange.stream:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _Events(_events(request, exchange, refused=refused), headers=headers)
     if not refused:
@@ -97,8 +97,8 @@ async def _events(
     if not refused:
         try:
             async with aclosing(service_of(request).door.stream(exchange)) as pieces:
-                async for piece in pieces:
-                    yield _event("text", {"text": piece})
+                async for texts in pieces:
+                    yield b"".join(_event("text", {"text": text}) for text in texts)
         except Refused:
             exchange.state = "interrupted"
     verdict, state = exchange.verdict, exchange.state
@@ -136,7 +136,8 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
     )
     earlier = [chat.Said(said.role, said.content) for said in conversation.earlier(turns)]
     model = service.models.default
-    asked = chat.ChatRequest(model, [*earlier, chat.Said("user", text)], stream=True)
+    stream = _EVENTS in request.headers.get("accept", "")  # the script asks for them
+    asked = chat.ChatRequest(model, [*earlier, chat.Said("user", text)], stream=stream)
     return Exchange(
         id=new_id(),
         route=conversation.ROUTE,
@@ -144,7 +145,7 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
         caller=Caller(PAGE, state.person),
         person=state.person,
         model=model,
-        stream=True,
+        stream=stream,
         texts=chat.texts(asked),
         request=msgspec.json.encode(Asked(text)),
         forward=chat.forward(asked),
