@@ -1,12 +1,16 @@
 import json
 import re
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
-from browsing import join
+from archive import settings_in
+from browsing import join, make_service, visitor
 from hegui.cases import find_case, take_step
+from hegui.settings import Limits
 from hegui.store.tables import exchanges, outcomes
+from hegui.web.app import Application
 
 STREAM = {"accept": "text/event-stream"}
 WORD = "zorblefax"  # of the sample lexicon; means nothing
@@ -167,3 +171,17 @@ def test_an_erased_person_is_signed_out(pages, service):
     person = service.archive.vault.person("development", "李某")
     service.archive.vault.condemn(person, "2026-11-23T00:00:00.000000Z", "asked")
     assert pages.get("/chat", follow_redirects=False).headers["location"] == "/register"
+
+
+def test_one_person_on_the_page_does_not_use_up_what_others_may_ask(tmp_path):
+    settings = msgspec.structs.replace(settings_in(tmp_path), limits=Limits(key_per_minute=1))
+    service = make_service(settings)
+    application = Application(service)
+    with visitor(application) as one:
+        two = visitor(application)
+        for person, name in ((one, "one"), (two, "two")):
+            join(person, service, name)
+        said = [p.post("/chat", data={"text": "Hello"}).status_code for p in (one, one, two)]
+        assert said == [200, 429, 200]
+        with service.archive.store.read() as connection:
+            assert set(connection.execute(select(exchanges.c.api_key)).scalars()) == {"page"}

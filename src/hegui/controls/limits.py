@@ -55,7 +55,9 @@ class LimitsControl(Control):
 
     async def admit(self, exchange: Exchange) -> Verdict:
         at = time.monotonic()
-        wait = self._keys.take(exchange.caller.api_key, at) or self._users.take(exchange.person, at)
+        wait = self._keys.take(exchange.caller.allowance, at) or self._users.take(
+            exchange.person, at
+        )
         if not wait:
             return PASS
         seconds = math.ceil(wait)
