@@ -6,6 +6,8 @@ import json
 import pickle
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -55,8 +57,8 @@ def prepared(settings: Settings, *, accept: bool = True) -> str:
 class Serving:
     """`with Serving(settings) as serving:` - the service answers at `serving.url` meanwhile."""
 
-    def __init__(self, settings: Settings, port: int = 0) -> None:
-        self.settings, self.port = settings, port
+    def __init__(self, settings: Settings, on_port: Callable[[int], None] = int) -> None:
+        self.settings, self.port, self.on_port = settings, 0, on_port
         self._server: uvicorn.Server | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -98,6 +100,7 @@ class Serving:
             await asyncio.sleep(0.005)
         if self._server.started:
             self.port = self._server.servers[0].sockets[0].getsockname()[1]
+            self.on_port(self.port)
         await serving
         await self.service.stop()
 
@@ -122,4 +125,6 @@ def raw(port: int, method: str, path: str, body: bytes | None, headers: dict[str
 
 
 if __name__ == "__main__":
-    asyncio.run(Serving(pickle.loads(bytes.fromhex(sys.argv[1])), int(sys.argv[2])).serve())
+    # Its parent reads the port: one chosen beforehand could be another's by now.
+    told = Serving(pickle.loads(bytes.fromhex(sys.argv[1])), partial(print, flush=True))
+    asyncio.run(told.serve())

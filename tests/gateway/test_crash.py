@@ -7,7 +7,6 @@ import os
 import pickle
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -32,19 +31,6 @@ CLIENTS = 6
 WORKER = Path(__file__).parents[1] / "serving.py"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def ask_for_ever(port: int, secret: str, received: set[str], over: threading.Event) -> None:
     """Stream answers until the server dies; note each exchange of which a byte arrived."""
     body = json.dumps(HELLO | {"stream": True})
@@ -62,11 +48,11 @@ def ask_for_ever(port: int, secret: str, received: set[str], over: threading.Eve
 
 
 def serve_and_kill(settings, secret: str, received: set[str], seconds: float) -> None:
-    port, over = free_port(), threading.Event()
+    over, clients = threading.Event(), []
     text = pickle.dumps(settings).hex()
-    server = subprocess.Popen([sys.executable, WORKER, text, str(port)])
+    server = subprocess.Popen([sys.executable, WORKER, text], stdout=subprocess.PIPE)
     try:
-        assert eventually(lambda: listens(port), 30)
+        port = int(server.stdout.readline())
         arguments = (port, secret, received, over)
         clients = [threading.Thread(target=ask_for_ever, args=arguments) for _ in range(CLIENTS)]
         before = len(received)
@@ -77,6 +63,7 @@ def serve_and_kill(settings, secret: str, received: set[str], seconds: float) ->
     finally:
         os.kill(server.pid, signal.SIGKILL)
         over.set()
+        server.stdout.close()
         assert server.wait(10) == -signal.SIGKILL
     for client in clients:
         client.join(30)
