@@ -9,7 +9,7 @@ from hegui.controls.identity import IdentityControl
 from hegui.controls.limits import LimitsControl
 from hegui.controls.moderation import ModerationControl
 from hegui.exchange import Verdict
-from hegui.gateway.door import Chain
+from hegui.gateway.answer import Chain
 from serving import HELLO, Serving, prepared, raw, serving_settings
 
 

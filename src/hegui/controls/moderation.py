@@ -27,6 +27,11 @@ class ModerationControl(Control):
         self._clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
 
     async def check(self, exchange: Exchange) -> Verdict:
+        if exchange.unscanned:
+            message = N_("This service cannot check {kinds} content, so it takes none: send text.")
+            kinds = ", ".join(exchange.unscanned)
+            values = {"kinds": kinds}
+            return self.verdict("refuse", "unscannable", message, values=values, status=400)
         for text in exchange.texts:
             # A conversation sends all that was said before with every question: look at it once.
             digest = sha256(text.encode("utf-8", "surrogatepass")).digest()

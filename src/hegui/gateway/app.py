@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from hegui.exchange import Exchange, Verdict, new_id
-from hegui.gateway import chat
+from hegui.gateway.adapter import Adapter, Asked, Writer
+from hegui.gateway.chat import Chat
 from hegui.gateway.door import Door, Refused
 from hegui.gateway.wire import (
     Headers,
@@ -40,6 +41,7 @@ ROUTES: Final = (
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
 _MOMENT: Final = 0.1  # seconds; most clients that leave do so later
+_ADAPTERS: Final[dict[str, Adapter]] = {"/v1/chat/completions": Chat()}
 _METHODS: Final = {route.path: route.methods for route in ROUTES}
 
 
@@ -67,7 +69,6 @@ class Gateway:
         self._report = self._settings.service.report_address
         self._under_way = 0
         self._handlers: dict[str, Callable[[Call, Caller, str], Awaitable[None]]] = {
-            "/v1/chat/completions": self._chat,
             "/v1/models": self._models,
             "/v1/agreement": self._agreement,
         }
@@ -105,7 +106,10 @@ class Gateway:
         found = await self.door.identify(call.headers)
         if isinstance(found, Verdict):
             raise Refused(found)
-        await self._handlers[call.path](call, *found)
+        if (adapter := _ADAPTERS.get(call.path)) is not None:
+            await self._answer(call, *found, adapter)
+        else:
+            await self._handlers[call.path](call, *found)
 
     async def _error(self, call: Call, verdict: Verdict) -> None:
         await send_error(call.send, verdict, call.language, self._report)
@@ -144,73 +148,76 @@ class Gateway:
         answer = {"version": version, "since": since, "accepted": accepted, "agreement": text}
         await send_json(call.send, 200, answer)
 
-    # -- /v1/chat/completions --------------------------------------------------------------------------
+    # -- the routes with an answer of a model -------------------------------------------------------
 
-    async def _chat(self, call: Call, caller: Caller, person: str) -> None:
+    async def _answer(self, call: Call, caller: Caller, person: str, adapter: Adapter) -> None:
         body = await self._body(call)
-        request = chat.parse(body)
-        if isinstance(request, Verdict):
-            raise Refused(request)
-        if not self.door.models.knows(request.model):
+        asked = adapter.parse(body)
+        if isinstance(asked, Verdict):
+            raise Refused(asked)
+        if not self.door.models.knows(asked.model):
             message = N_("There is no model {model}: GET /v1/models lists them.")
-            raise Refused(bad_request("model_not_found", message, 404, model=request.model[:80]))
+            raise Refused(bad_request("model_not_found", message, 404, model=asked.model[:80]))
         exchange = Exchange(
             id=new_id(),
-            route="chat.completions",
+            route=adapter.route,
             language=call.language,
             caller=caller,
             person=person,
-            model=request.model,
-            stream=request.stream,
-            texts=chat.texts(request),
+            model=asked.model,
+            stream=asked.stream,
+            texts=asked.texts,
             request=body,
-            forward=chat.forward(request),
+            forward=asked.forward,
+            path=asked.path,
+            choices=asked.choices,
+            plain=asked.plain,
+            unscanned=asked.unscanned,
         )
         watching = _Watching(call.receive)
         try:
-            if request.stream:
-                usage = request.stream_options is not None and request.stream_options.include_usage
-                await self._stream(call, exchange, usage=usage)
+            if asked.stream:
+                await self._stream(call, exchange, adapter.writer(exchange, asked))
             else:
-                await self._whole(call, exchange)
+                await self._whole(call, exchange, adapter, asked)
         except asyncio.CancelledError:
             if not watching.gone:  # the server is stopping; else the client has left: all is said
                 raise
         finally:
             watching.stop()
 
-    async def _whole(self, call: Call, exchange: Exchange) -> None:
+    async def _whole(self, call: Call, exchange: Exchange, adapter: Adapter, asked: Asked) -> None:
         await self.door.enter(exchange)
-        await self.door.whole(exchange)
-        await send_json(call.send, 200, chat.completion(exchange), _marks(exchange))
+        pieces = await self.door.whole(exchange)
+        answer = adapter.whole(exchange, asked, pieces)
+        await send_json(call.send, 200, answer, _marks(exchange))
 
-    async def _stream(self, call: Call, exchange: Exchange, *, usage: bool) -> None:
-        events = chat.Events(exchange)
+    async def _stream(self, call: Call, exchange: Exchange, writer: Writer) -> None:
         try:
             await self.door.enter(exchange)
         except Refused as refused:
             if exchange.state != "refused":
                 raise  # no exchange came about: an ordinary HTTP error
             await _start(call.send, exchange)
-            await _send(call.send, events.refusal(refused.verdict), more=False)
+            await _send(call.send, writer.refusal(refused.verdict), more=False)
             return
         started = False
         try:
-            async with aclosing(self.door.stream(exchange)) as pieces:
-                async for texts in pieces:
-                    data = b"".join(map(events.text, texts))
+            async with aclosing(self.door.stream(exchange)) as batches:
+                async for pieces in batches:
+                    data = writer.pieces(pieces)
                     if not started:
                         started = True
                         await _start(call.send, exchange)
-                        data = events.first() + data
+                        data = writer.first() + data
                     await _send(call.send, data)
         except Refused as refused:
             if not started:
                 raise
             told = error_body(refused.verdict, exchange.language, self._report)
-            await _send(call.send, events.error(told), more=False)
+            await _send(call.send, writer.error(told), more=False)
             return
-        await _send(call.send, events.last(usage=usage), more=False)
+        await _send(call.send, writer.last(), more=False)
 
 
 def _marks(exchange: Exchange) -> Headers:
