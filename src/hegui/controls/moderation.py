@@ -45,6 +45,10 @@ class ModerationControl(Control):
             self._clean[digest] = None
         return PASS
 
+    def judge(self, text: str) -> set[str]:
+        """The categories of whatever stands in a text, also of what would only be noted."""
+        return {hit.entry.category for hit in self.house.lexicon.scan(text)}
+
     def watch(self, exchange: Exchange) -> Watch:
         return _Watch(self, exchange, Window(self.house.lexicon))
 

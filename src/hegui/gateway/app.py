@@ -1,13 +1,14 @@
 """`/v1`: the routes of the gateway, as a plain ASGI application."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from hegui.exchange import Exchange, Verdict, new_id
+from hegui.gateway import embeddings, moderations
 from hegui.gateway.adapter import Adapter, Asked, Writer
 from hegui.gateway.chat import Chat
 from hegui.gateway.door import Door, Refused
@@ -26,6 +27,8 @@ from hegui.language import N_, Problem, choose
 from hegui.people.agreement import read_agreement
 from hegui.people.callers import Caller
 
+T = TypeVar("T")
+
 
 class Route(msgspec.Struct, frozen=True):
     """A path, its methods, and who may use it: `caller` is whoever holds a valid API key."""
@@ -37,6 +40,8 @@ class Route(msgspec.Struct, frozen=True):
 
 ROUTES: Final = (
     Route("/v1/chat/completions", ("POST",), "caller"),
+    Route("/v1/embeddings", ("POST",), "caller"),
+    Route("/v1/moderations", ("POST",), "caller"),
     Route("/v1/models", ("GET",), "caller"),
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
@@ -69,6 +74,8 @@ class Gateway:
         self._report = self._settings.service.report_address
         self._under_way = 0
         self._handlers: dict[str, Callable[[Call, Caller, str], Awaitable[None]]] = {
+            "/v1/embeddings": self._embeddings,
+            "/v1/moderations": self._moderations,
             "/v1/models": self._models,
             "/v1/agreement": self._agreement,
         }
@@ -152,15 +159,27 @@ class Gateway:
 
     async def _answer(self, call: Call, caller: Caller, person: str, adapter: Adapter) -> None:
         body = await self._body(call)
-        asked = adapter.parse(body)
-        if isinstance(asked, Verdict):
-            raise Refused(asked)
-        if not self.door.models.knows(asked.model):
+        asked = _taken(adapter.parse(body))
+        exchange = self._exchange(call, caller, person, adapter.route, asked, body)
+        self._require_model(asked.model)
+        if asked.stream:
+            serving = self._stream(call, exchange, adapter.writer(exchange, asked))
+        else:
+            serving = self._whole(call, exchange, adapter, asked)
+        await _while_listening(call.receive, serving)
+
+    def _require_model(self, name: str) -> None:
+        if not self.door.models.knows(name):
             message = N_("There is no model {model}: GET /v1/models lists them.")
-            raise Refused(bad_request("model_not_found", message, 404, model=asked.model[:80]))
-        exchange = Exchange(
+            raise Refused(bad_request("model_not_found", message, 404, model=name[:80]))
+
+    @staticmethod
+    def _exchange(
+        call: Call, caller: Caller, person: str, route: str, asked: Asked, body: bytes
+    ) -> Exchange:
+        return Exchange(
             id=new_id(),
-            route=adapter.route,
+            route=route,
             language=call.language,
             caller=caller,
             person=person,
@@ -174,17 +193,6 @@ class Gateway:
             plain=asked.plain,
             unscanned=asked.unscanned,
         )
-        watching = _Watching(call.receive)
-        try:
-            if asked.stream:
-                await self._stream(call, exchange, adapter.writer(exchange, asked))
-            else:
-                await self._whole(call, exchange, adapter, asked)
-        except asyncio.CancelledError:
-            if not watching.gone:  # the server is stopping; else the client has left: all is said
-                raise
-        finally:
-            watching.stop()
 
     async def _whole(self, call: Call, exchange: Exchange, adapter: Adapter, asked: Asked) -> None:
         await self.door.enter(exchange)
@@ -219,6 +227,35 @@ class Gateway:
             return
         await _send(call.send, writer.last(), more=False)
 
+    # -- /v1/embeddings, /v1/moderations -------------------------------------------------------------
+
+    async def _embeddings(self, call: Call, caller: Caller, person: str) -> None:
+        body = await self._body(call)
+        asked = _taken(embeddings.parse(body))
+        self._require_model(asked.model)
+        exchange = self._exchange(call, caller, person, embeddings.ROUTE, asked, body)
+
+        async def serving() -> None:
+            await self.door.enter(exchange)
+            answer = await self.door.fetch(exchange, lambda data: embeddings.read(exchange, data))
+            await send_json(call.send, 200, answer, [(b"x-hegui-exchange", exchange.id.encode())])
+
+        await _while_listening(call.receive, serving())
+
+    async def _moderations(self, call: Call, caller: Caller, person: str) -> None:
+        body = await self._body(call)
+        texts = _taken(moderations.parse(body))
+        asked = Asked(moderations.MODEL, stream=False, texts=tuple(texts), forward=b"")
+        await self.door.admit(self._exchange(call, caller, person, moderations.ROUTE, asked, body))
+        await send_json(call.send, 200, moderations.answer(texts, self.door.judge))
+
+
+def _taken(parsed: T | Verdict) -> T:
+    """What an adapter understood; raises `Refused` for what it did not."""
+    if isinstance(parsed, Verdict):
+        raise Refused(parsed)
+    return parsed
+
 
 def _marks(exchange: Exchange) -> Headers:
     """Headers that name the exchange, and say by machine that its content is AI-generated."""
@@ -237,6 +274,18 @@ async def _start(send: Send, exchange: Exchange) -> None:
 
 async def _send(send: Send, data: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def _while_listening(receive: Receive, serving: Coroutine[Any, Any, None]) -> None:
+    """Serve; if the client leaves meanwhile, stop, and the model with it."""
+    watching = _Watching(receive)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not watching.gone:  # the server is stopping; else the client has left: all is said
+            raise
+    finally:
+        watching.stop()
 
 
 class _Watching:

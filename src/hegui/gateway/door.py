@@ -16,6 +16,7 @@ from hegui.controls import CONTROLS
 from hegui.controls.control import Control, House, Watch
 from hegui.controls.identity import IdentityControl
 from hegui.controls.label import LabelControl
+from hegui.controls.moderation import ModerationControl
 from hegui.controls.record import RecordControl
 from hegui.exchange import Exchange, Piece, Verdict
 from hegui.gateway.answer import Answer
@@ -28,6 +29,7 @@ from hegui.people.callers import Caller
 log = structlog.get_logger()
 
 C = TypeVar("C", bound=Control)
+T = TypeVar("T")
 
 
 class Refused(Exception):  # noqa: N818 (a refusal is not an error of the program)
@@ -47,6 +49,7 @@ class Door:
         self._identity = _only(controls, IdentityControl)
         self.label = _only(controls, LabelControl)
         self._record = _only(controls, RecordControl)
+        self.judge = _only(controls, ModerationControl).judge
         self._admit = [c for c in controls if type(c).admit is not Control.admit]
         self._check = [c for c in controls if type(c).check is not Control.check]
         self._watch = [c for c in controls if type(c).watch is not Control.watch]
@@ -65,10 +68,7 @@ class Door:
         no agreement, or asks too often, leaves no trace but a count.
         """
         exchange.aigc = self.label.envelope(exchange)
-        for control in self._admit:
-            verdict = await self._ask(control, control.admit, exchange)
-            if verdict.decision != "pass":
-                raise Refused(verdict)
+        await self.admit(exchange)
         for control in self._check:
             verdict = await self._ask(control, control.check, exchange)
             if verdict.decision != "pass":
@@ -79,25 +79,41 @@ class Door:
                 exchange.state, exchange.verdict = "refused", verdict
                 raise Refused(verdict)
 
+    async def admit(self, exchange: Exchange) -> None:
+        """Let whoever asks in, or raise `Refused`; nothing is put on record."""
+        for control in self._admit:
+            verdict = await self._ask(control, control.admit, exchange)
+            if verdict.decision != "pass":
+                raise Refused(verdict)
+
     async def whole(self, exchange: Exchange) -> list[Piece]:
         """Answer in one piece, which may leave when this returns.
 
         Raises `Refused` when the model or the evidence fails.
         """
-        answer, admitted = self._begin(exchange)
+        exchange.label = self.label.version
+        answer = Answer(exchange, self.label, lambda: self._watches(exchange))
+        read = Reader(exchange).read
+        return await self.fetch(exchange, lambda data: answer.take(read(data), last=True))
+
+    async def fetch(self, exchange: Exchange, read: Callable[[bytes], T]) -> T:
+        """What `read` makes of the model's reply; both ends are on record when this returns.
+
+        `read` raises `UpstreamError` for what it cannot understand. Raises `Refused` as `whole`.
+        """
+        admitted = self._begin(exchange)
         try:
             reply = await self._post(exchange)
             try:
-                said = Reader(exchange).read(await reply.read())
+                result = read(await reply.read())
             finally:
                 reply.abort()
-            pieces = answer.take(said, last=True)
             await admitted
         except BaseException as error:
             await self._break(exchange, error)
             raise
         await self._end(exchange)
-        return pieces
+        return result
 
     async def stream(self, exchange: Exchange) -> AsyncGenerator[list[Piece], None]:
         """Yield what may leave, as it comes; when it ends, the end is on record.
@@ -105,8 +121,9 @@ class Door:
         Raises `Refused` when the model or the evidence fails; whoever stops listening early leaves
         the exchange *interrupted* and the model told to stop.
         """
-        answer, admitted = self._begin(exchange)
-        reader = Reader(exchange)
+        exchange.label = self.label.version
+        answer = Answer(exchange, self.label, lambda: self._watches(exchange))
+        reader, admitted = Reader(exchange), self._begin(exchange)
         try:
             reply = await self._post(exchange)
             try:
@@ -125,18 +142,17 @@ class Door:
             raise
         await self._end(exchange)
 
-    def _begin(self, exchange: Exchange) -> tuple[Answer, "Future[None]"]:
-        """Hand *admitted* in, and make what the answer has to pass."""
-        admitted = self.house.archive.writer.submit(self._record.admitted(exchange, self.instance))
-        exchange.state, exchange.label = "answering", self.label.version
-        return Answer(exchange, self.label, lambda: self._watches(exchange)), admitted
+    def _begin(self, exchange: Exchange) -> "Future[None]":
+        """Hand *admitted* in; it becomes durable while the model thinks."""
+        exchange.state = "answering"
+        return self.house.archive.writer.submit(self._record.admitted(exchange, self.instance))
 
     def _watches(self, exchange: Exchange) -> list[Watch]:
         """New watches for one surface."""
         return [watch for c in self._watch if (watch := c.watch(exchange)) is not None]
 
     async def _post(self, exchange: Exchange) -> ModelReply:
-        reply = await self.models.client(exchange.model).post(exchange.path, exchange.forward)
+        reply = await self.models.client(exchange.model).post(f"/{exchange.path}", exchange.forward)
         if reply.status != HTTPStatus.OK:
             reply.abort()
             raise UpstreamError("status")
