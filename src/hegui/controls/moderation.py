@@ -41,7 +41,7 @@ class ModerationControl(Control):
         return PASS
 
     def watch(self, exchange: Exchange) -> Watch:
-        return _Watch(self, exchange, Window(self.house.lexicon))
+        return _Watch(self, exchange, Window([self.house.lexicon]))
 
     def stop(self, exchange: Exchange, hit: Hit) -> Verdict:
         """The verdict on a hit: a refusal before the model was asked, else a withholding."""
