@@ -37,8 +37,12 @@ _GAP: Final = f"[{_SEPARATORS}]{{0,2}}"
 _LOOSE_ENDS: Final = " -\u00b7\u200b\u200c\u200d\u2060\ufeff"
 _ALONE: Final = "(?<![0-9A-Za-z])"
 _OVER: Final = "(?![0-9A-Za-z])"
+# People write "tel13800138000"; an ID card proves itself by its check character. Other numbers are
+# too much like codes to be looked for beside letters.
+_BESIDE_LETTERS: Final = frozenset({"id_card", "mobile"})
 # The longest number, a bank card of 19 digits with two separators after each, and its left border.
 _NUMBER_REACH: Final = 19 * 3 + 1
+_AFTER_LETTER: Final = re.compile("(?<=[A-Za-z])[0-9]")
 # A plate has eight characters.
 _PLATE_REACH: Final = 8 * 3
 _WIDE: Final = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff20\uff0e\uff0d\uff0b\uff3f]")
@@ -50,7 +54,7 @@ _LOCAL: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.
 _LOCAL_MOST: Final = 64  # RFC 5321, 4.5.3.1.1
 _HOST: Final = _LOCAL[:62] + ".-"
 _DOMAIN: Final = re.compile(
-    "(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\\.){1,4}[A-Za-z]{2,24}(?![0-9A-Za-z-])",
+    "(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\\.){1,4}[A-Za-z]{2,24}(?![A-Za-z-])",
 )
 _DOMAIN_MOST: Final = 4 * 64 + 24
 _ADDRESS_MOST: Final = 60
@@ -82,14 +86,16 @@ class _Number:
         self, kind: Kind, atoms: list[str], *, front: str = "", alone: bool = True, gap: str = _GAP
     ) -> None:
         self.kind: Final = kind
-        border = _ALONE if alone else ""
+        beside = kind in _BESIDE_LETTERS
+        border = "(?<![0-9])" if beside else _ALONE if alone else ""
+        over = "(?![0-9])" if beside else _OVER
         self.whole: Final = re.compile(
-            border + front + gap.join(atoms) + _OVER, re.ASCII | re.IGNORECASE
+            border + front + gap.join(atoms) + over, re.ASCII | re.IGNORECASE
         )
         begun = ""
         for atom in reversed(atoms):
             begun = f"{atom}(?:{gap}{begun})?" if begun else atom
-        self.begun: Final = f"{front}{begun}{gap}\\Z"
+        self.begun: Final = f"{border}{front}{begun}{gap}\\Z"
         self.first: Final = re.compile(atoms[0], re.ASCII | re.IGNORECASE)
 
 
@@ -203,7 +209,7 @@ class _Patterns:
         plates = _data()["plates"]
         flags = re.ASCII | re.IGNORECASE
         ways = "|".join(n.begun for n in numbers if n.kind not in {"plate", "uscc"})
-        self.begun = re.compile(f"{_ALONE}(?:{ways})", flags)
+        self.begun = re.compile(ways, flags)
         self.plate_begun = re.compile(
             "|".join(n.begun for n in numbers if n.kind == "plate"), flags
         )
@@ -274,6 +280,8 @@ class Personal:
             yield from self._number(plain, start, ended)
             if run[0][0] in self._patterns.marks and len(run[0]) > 1:
                 yield from self._number(plain, start + 1, ended)
+            for inner in _AFTER_LETTER.finditer(run[0]):
+                yield from self._number(plain, start + inner.start(), ended)
 
     def _number(self, plain: str, start: int, ended: set[int]) -> Iterator[tuple[int, int, Kind]]:
         known: set[Kind] = set()
