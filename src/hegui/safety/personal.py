@@ -62,9 +62,11 @@ _ADDRESS_MOST: Final = 60
 _USCC: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # First two digits of an ID card that stand for no province (GB/T 2260).
-_NO_PROVINCE: Final = "1[6-90]|2[04-9]|3[089]|4[07-9]|5[5-9]|6[06-9]|7[02-9]|8[04-9]|9[02-9]"
-# First digits of cards used in China: UnionPay, Visa, Mastercard, JCB.
-_NO_CARD: Final = "[01789]|2[013-9]|3[0-46-9]|5[06-9]|6[013-9]"
+_NO_PROVINCE: Final = (
+    "1_[6-90]|2_[04-9]|3_[089]|4_[07-9]|5_[5-9]|6_[06-9]|7_[02-9]|8_[04-9]|9_[02-9]"
+)
+# First digits of no card used in China: not UnionPay, Visa, Mastercard, JCB, American Express.
+_NO_CARD: Final = "[01789]|2_[013-9]|3_[0-3689]|5_[06-9]|6_[013-9]"
 
 
 @cache
@@ -74,9 +76,9 @@ def _data() -> dict[str, Any]:
     return data
 
 
-def _apart(pairs: str) -> str:
-    """Return a look-ahead that refuses these first two digits, also when separated."""
-    return "(?!" + re.sub(r"([0-9]|\[[0-9-]+\])(?=[0-9\[])", rf"\1{_GAP}", pairs) + ")"
+def _not(pairs: str) -> str:
+    """Return a look-ahead that refuses these beginnings; `_` is where separators may stand."""
+    return f"(?!{pairs.replace('_', _GAP)})"
 
 
 class _Number:
@@ -104,7 +106,7 @@ def _numbers() -> list[_Number]:
     digit, letter, uscc = "[0-9]", "[A-HJ-NP-Z]", "[0-9A-HJ-NPQRTUWXY]"
     plates, ends = f"[{_data()['plates']}]", f"[A-HJ-NP-Z0-9{_data()['ends']}]"
     either = "[A-HJ-NP-Z0-9]"
-    person = _apart(_NO_PROVINCE)
+    person = _not(_NO_PROVINCE)
     born = ["[12]", "[09]", digit, digit, "[01]", digit, "[0-3]", digit]
     ways = [
         _Number("id_card", ["[1-9]", *[digit] * 5, *born, *[digit] * 3, "[0-9X]"], front=person)
@@ -113,7 +115,7 @@ def _numbers() -> list[_Number]:
         _Number("mobile", [*prefix, "1", "[3-9]", *[digit] * 9])
         for prefix in (["\\+", "8", "6"], "0086", "86", "")
     ]
-    card = _apart(_NO_CARD)
+    card = _not(_NO_CARD)
     ways += [_Number("bank_card", [digit] * n, front=card) for n in (19, 18, 17, 16)]
     ways += [
         _Number("passport", ["[EG]", *[digit] * 8]),
