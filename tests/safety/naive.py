@@ -278,8 +278,8 @@ def address(text, start):
     named, numbered = DATA["address"]["parts"], DATA["address"]["numbered"]
     place = count = end = 0
     while place < len(body):
-        # As a list of words is read: the first that fits is taken.
-        word = next((w for w in named + numbered if body.startswith(w, place)), "")
+        fitting = [w for w in named + numbered if body.startswith(w, place)]
+        word = max(fitting, key=len, default="")
         place += len(word) or 1
         if word:
             for _ in range(8):

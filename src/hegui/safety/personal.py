@@ -232,10 +232,11 @@ class _Patterns:
         self.qq = re.compile(f"[1-9](?:{_GAP}[0-9]){{4,10}}{_OVER}")
         self.qq_begun = re.compile(f"[1-9](?:{_GAP}[0-9]){{0,10}}{_GAP}\\Z")
         address = _data()["address"]
-        numbered, parts = "|".join(address["numbered"]), "|".join(address["parts"])
+        numbered = "|".join(address["numbered"])
+        parts = "|".join(sorted(address["parts"] + address["numbered"], key=len, reverse=True))
         self.stop = re.compile(f"[{address['stops']}]")
         self.numbered = re.compile(f"[{address['numerals']}](?:{numbered})")
-        self.part = re.compile(f"(?:{parts}|{numbered})[0-9A-Za-z-]{{0,8}}")
+        self.part = re.compile(f"(?:{parts})[0-9A-Za-z-]{{0,8}}")
 
 
 @cache
