@@ -1,7 +1,9 @@
 """A stream, cut anywhere, releases what a naive reading of the whole text allows, and no more."""
 
 import random
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -139,3 +141,52 @@ def test_100_000_random_streams_leak_nothing_and_miss_nothing():
         "window against a naive reading",
         f"100,000 streams cut at random, {stopped:,} stopped, {masked:,} masked: 0 leaked, 0 missed",
     )
+
+
+PROSE = (Path(__file__).parent / "prose.txt").read_text("utf-8")
+
+
+def mean_hold(detectors, text, seed=1):
+    """Characters held, on average over the characters of the text, after each piece of 1 to 6."""
+    rng, window = random.Random(seed), Window(detectors, lambda _: "note")
+    start = total = 0
+    while start < len(text):
+        piece = text[start : start + rng.randint(1, 6)]
+        window.feed(piece)
+        total += len(piece) * window.held
+        start += len(piece)
+    return total / len(text)
+
+
+@pytest.fixture(scope="module")
+def large():
+    """100,000 words of two to eight of the 5,000 first Han characters."""
+    rng = random.Random(4)
+    han = [chr(0x4E00 + number) for number in range(5000)]
+    words = {"".join(rng.choices(han, k=rng.randint(2, 8))) for _ in range(100_000)}
+    return Lexicon.build((Entry(word, "A.1.f") for word in sorted(words)), date(2026, 11, 23))
+
+
+def test_no_more_than_three_characters_are_held_on_average(large):
+    chinese, english, mixed = PROSE.split("\n\n")
+    assert len(PROSE) >= 3000
+    means = {
+        name: mean_hold([large, PERSONAL], text)
+        for name, text in [
+            ("Chinese", chinese),
+            ("English", english),
+            ("mixed", mixed),
+            ("all", PROSE),
+        ]
+    }
+    print(", ".join(f"{name} {mean:.2f}" for name, mean in means.items()))  # noqa: T201 (a figure)
+    assert means["all"] <= 3
+    assert means["Chinese"] <= 1.5
+
+
+def test_a_lexicon_in_natural_use_holds_little_in_english_too():
+    """Every word of the English sample is a term, so that every word begins one."""
+    english = PROSE.split("\n\n")[1]
+    words = {word for word in re.findall("[a-z]+", english.lower()) if len(word) > 1}
+    lexicon = Lexicon.build((Entry(word, "A.1.f") for word in sorted(words)), date(2026, 11, 23))
+    assert mean_hold([lexicon], english) <= 3
