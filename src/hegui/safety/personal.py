@@ -59,6 +59,7 @@ _DOMAIN: Final = re.compile(
 _DOMAIN_MOST: Final = 4 * 64 + 24
 _ADDRESS_MOST: Final = 60
 
+_USCC_LENGTH: Final = 18
 _USCC: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 # First two digits of an ID card that stand for no province (GB/T 2260).
@@ -217,6 +218,7 @@ class _Patterns:
         )
         self.runs = re.compile(f"[0-9A-Za-z+{plates}][0-9A-Za-z]*")
         self.marks = frozenset("+" + plates)
+        self.enough = re.compile(f"[0-9](?:{_GAP}[0-9]){{10}}")
         self.by_first = {
             first: [number for number in numbers if number.first.match(first)]
             for first in [*map(chr, range(128)), *plates]
@@ -279,12 +281,24 @@ class Personal:
     def _numbers(self, plain: str) -> Iterator[tuple[int, int, Kind]]:
         ended: set[int] = set()  # a mobile number is not found again behind its own prefix
         for run in self._patterns.runs.finditer(plain):
-            start = run.start()
-            yield from self._number(plain, start, ended)
-            if run[0][0] in self._patterns.marks and len(run[0]) > 1:
-                yield from self._number(plain, start + 1, ended)
-            for inner in _AFTER_LETTER.finditer(run[0]):
-                yield from self._number(plain, start + inner.start(), ended)
+            for start in self._starts(plain, run):
+                yield from self._number(plain, start, ended)
+
+    def _starts(self, plain: str, run: re.Match[str]) -> Iterator[int]:
+        """Yield where in a run of letters and digits a number may begin, most often nowhere."""
+        start, letters = run.start(), run[0]
+        if letters[0] in self._patterns.marks:
+            yield start
+            start, letters = start + 1, letters[1:]
+        # What begins with a digit has eleven of them, or is a credit code, in one piece; what begins
+        # with a letter has two at most before its first digit.
+        if letters[:1].isdigit():
+            if len(letters) == _USCC_LENGTH or self._patterns.enough.match(plain, start):
+                yield start
+        elif letters and not (len(letters) > 2 and letters[:3].isalpha()):
+            yield start
+        for inner in _AFTER_LETTER.finditer(letters):
+            yield start + inner.start()
 
     def _number(self, plain: str, start: int, ended: set[int]) -> Iterator[tuple[int, int, Kind]]:
         known: set[Kind] = set()
