@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hegui.language import Problem
 from hegui.safety.lexicon import GAP, Entry, Hit, Lexicon
+from hegui.safety.personal import Personal
 from hegui.safety.window import MOST_HELD, OVERFLOW, Release, Window
 
 STOPS = [
@@ -208,3 +209,36 @@ def test_text_after_the_end_is_a_problem():
     window.feed("", last=True)
     with pytest.raises(Problem, match="after the end"):
         window.feed("x")
+
+
+class Counter:
+    """Counts how often it is asked."""
+
+    context = 0
+
+    def __init__(self):
+        self.scans = self.lives = 0
+
+    def scan(self, text):
+        self.scans += 1
+        return []
+
+    def live(self, text):
+        self.lives += 1
+        return len(text)
+
+
+def test_a_whole_text_is_scanned_once():
+    counter = Counter()
+    assert Window([counter]).feed("so it is", last=True) == Release("so it is")
+    assert (counter.scans, counter.lives) == (1, 0)
+
+
+def test_hits_of_several_detectors_come_in_the_order_of_the_text():
+    soft = Lexicon.build([Entry("fax 1380", "A.3.a", "note")], date(2026, 11, 23))
+    window = Window([soft, Personal(), MIXED])
+    release = window.feed("13900139000 咔哒 fax 13800138000 fax 1380", last=True)
+    assert release.text == "*********** ** fax *********** fax 1380"
+    assert [(hit.start, hit.entry.term) for hit in release.noted] == [
+        (0, "mobile"), (12, "咔哒"), (15, "fax"), (19, "mobile"), (31, "fax 1380"), (31, "fax"),
+    ]  # fmt: skip
