@@ -121,7 +121,7 @@ def id_card(text, start):
     except ValueError:
         return
     proves = sum(v * 2 ** (17 - n) for n, v in enumerate(values)) % 11 == 1
-    if proves and int(number[:2]) in PROVINCES and 1900 <= born.year < 3000:
+    if proves and int(number[:2]) in PROVINCES and 1900 <= born.year < 2100:
         yield found[1]
 
 

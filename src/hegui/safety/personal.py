@@ -135,7 +135,7 @@ def _is_id_card(number: str) -> bool:
     except ValueError:
         return False
     total = sum(int(n) * weight for n, weight in zip(number, _ID_WEIGHTS, strict=False))
-    return born.year >= 1900 and number[17] == "10X98765432"[total % 11]
+    return 1900 <= born.year < 2100 and number[17] == "10X98765432"[total % 11]
 
 
 def _is_bank_card(number: str) -> bool:
