@@ -336,7 +336,7 @@ def test_a_limit_not_reached_changes_nothing():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_unsafe_answer_is_stopped_in_its_middle(language, lexicon):
     events, _ = stream(UNSAFE.say(language))
-    window, released = Window(lexicon), ""
+    window, released = Window([lexicon]), ""
     for piece in pieces(events):
         release = window.feed(piece)
         released += release.text

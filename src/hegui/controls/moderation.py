@@ -50,7 +50,7 @@ class ModerationControl(Control):
         return {hit.entry.category for hit in self.house.lexicon.scan(text)}
 
     def watch(self, exchange: Exchange) -> Watch:
-        return _Watch(self, exchange, Window(self.house.lexicon))
+        return _Watch(self, exchange, Window([self.house.lexicon]))
 
     def stop(self, exchange: Exchange, hit: Hit) -> Verdict:
         """The verdict on a hit: a refusal before the model was asked, else a withholding."""
