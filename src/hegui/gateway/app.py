@@ -10,7 +10,11 @@ import msgspec
 from hegui.exchange import Exchange, Verdict, new_id
 from hegui.gateway.adapter import Adapter, Asked, Writer
 from hegui.gateway.chat import Chat
+from hegui.gateway.completions import Completions
 from hegui.gateway.door import Door, Refused
+from hegui.gateway.messages import Messages
+from hegui.gateway.messages_events import error_shape
+from hegui.gateway.responses import Responses
 from hegui.gateway.wire import (
     Headers,
     Receive,
@@ -35,13 +39,22 @@ class Route(msgspec.Struct, frozen=True):
     role: str
 
 
+_MESSAGES: Final = "/v1/messages"  # Anthropic's: it has its own header for the key, its own errors
 ROUTES: Final = (
     Route("/v1/chat/completions", ("POST",), "caller"),
+    Route("/v1/responses", ("POST",), "caller"),
+    Route("/v1/completions", ("POST",), "caller"),
+    Route(_MESSAGES, ("POST",), "caller"),
     Route("/v1/models", ("GET",), "caller"),
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
 _MOMENT: Final = 0.1  # seconds; most clients that leave do so later
-_ADAPTERS: Final[dict[str, Adapter]] = {"/v1/chat/completions": Chat()}
+_ADAPTERS: Final[dict[str, Adapter]] = {
+    "/v1/chat/completions": Chat(),
+    "/v1/responses": Responses(),
+    "/v1/completions": Completions(),
+    _MESSAGES: Messages(),
+}
 _METHODS: Final = {route.path: route.methods for route in ROUTES}
 
 
@@ -61,7 +74,7 @@ class Acceptance(msgspec.Struct):
 
 
 class Gateway:
-    """Serves `/v1`. An unknown route is refused; whatever goes wrong, the answer has OpenAI's shape."""
+    """Serves `/v1`. An unknown route is refused; whatever goes wrong, the answer has the API's shape."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -78,6 +91,8 @@ class Gateway:
         accept = headers.get(b"accept-language", b"").decode("latin-1")
         language = choose(accept, self._settings.service.language)
         call = Call(scope["path"], scope["method"], headers, receive, send, language)
+        if call.path == _MESSAGES and (key := headers.get(b"x-api-key")):
+            headers.setdefault(b"authorization", b"Bearer " + key)
         self._under_way += 1
         try:
             await self._serve(call)
@@ -112,7 +127,9 @@ class Gateway:
             await self._handlers[call.path](call, *found)
 
     async def _error(self, call: Call, verdict: Verdict) -> None:
-        await send_error(call.send, verdict, call.language, self._report)
+        body = error_body(verdict, call.language, self._report)
+        anthropic = call.path.startswith(_MESSAGES)
+        await send_error(call.send, verdict, error_shape(body) if anthropic else body)
 
     async def _body(self, call: Call) -> bytes:
         body = await read_body(call.receive, call.headers, self._settings.server.max_body_bytes)
@@ -173,6 +190,7 @@ class Gateway:
             choices=asked.choices,
             plain=asked.plain,
             unscanned=asked.unscanned,
+            reasoning=asked.reasoning,
         )
         watching = _Watching(call.receive)
         try:
