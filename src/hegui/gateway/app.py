@@ -223,12 +223,12 @@ class Gateway:
         try:
             async with aclosing(self.door.stream(exchange)) as batches:
                 async for pieces in batches:
-                    data = writer.pieces(pieces)
+                    head = b""
                     if not started:
                         started = True
                         await _start(call.send, exchange)
-                        data = writer.first() + data
-                    await _send(call.send, data)
+                        head = writer.first()  # before the pieces: some APIs number their events
+                    await _send(call.send, head + writer.pieces(pieces))
         except Refused as refused:
             if not started:
                 raise
