@@ -97,6 +97,7 @@ class Exchange(msgspec.Struct):
     choices: int = 1  # answers that were asked for
     plain: bool = True  # the answer is prose for a person: not JSON, no calls of tools
     unscanned: tuple[str, ...] = ()  # kinds of parts that no control can read: image, audio, file
+    reasoning: bool = True  # the user gets to see what the model thought
     state: State = "running"
     verdict: Verdict = PASS
     released: dict[tuple[int, Surface], list[str]] = msgspec.field(default_factory=dict)

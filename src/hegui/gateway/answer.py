@@ -100,7 +100,9 @@ class Answer:
         if piece.surface == "end":
             self._end(piece.choice, piece.text, out)
         elif piece.surface == "tool":
-            self._call(piece, out)
+            self._flush(piece.choice, out)  # a text stands before the calls that follow it
+            if piece.choice not in self._ended:
+                self._call(piece, out)
         else:
             last = not self._exchange.stream  # then it has come whole: one look is enough
             self._text(piece.choice, piece.surface, piece.text, piece.tokens, out, last=last)
@@ -164,12 +166,15 @@ class Answer:
         return verdicts[0] if verdicts else covered
 
     def _end(self, choice: int, reason: str, out: list[Piece]) -> None:
+        self._flush(choice, out)
+        if choice not in self._ended:
+            self._close(choice, reason, out)
+
+    def _flush(self, choice: int, out: list[Piece]) -> None:
+        """Let go what is still held of the choice, or cut it where that was not to be said."""
         for (number, name), surface in list(self._surfaces.items()):
-            if number == choice and not surface.closed:
+            if number == choice and not surface.closed and choice not in self._ended:
                 self._text(choice, name, "", (), out, last=True)
-                if choice in self._ended:  # what was still held was not to be said
-                    return
-        self._close(choice, reason, out)
 
     def _cut(self, choice: int, verdict: Verdict, out: list[Piece]) -> None:
         exchange = self._exchange

@@ -11,7 +11,11 @@ from hegui.exchange import Exchange, Verdict, new_id
 from hegui.gateway import embeddings, moderations
 from hegui.gateway.adapter import Adapter, Asked, Writer
 from hegui.gateway.chat import Chat
+from hegui.gateway.completions import Completions
 from hegui.gateway.door import Door, Refused
+from hegui.gateway.messages import Messages
+from hegui.gateway.messages_events import error_shape
+from hegui.gateway.responses import Responses
 from hegui.gateway.wire import (
     Headers,
     Receive,
@@ -38,15 +42,24 @@ class Route(msgspec.Struct, frozen=True):
     role: str
 
 
+_MESSAGES: Final = "/v1/messages"  # Anthropic's: it has its own header for the key, its own errors
 ROUTES: Final = (
     Route("/v1/chat/completions", ("POST",), "caller"),
     Route("/v1/embeddings", ("POST",), "caller"),
     Route("/v1/moderations", ("POST",), "caller"),
+    Route("/v1/responses", ("POST",), "caller"),
+    Route("/v1/completions", ("POST",), "caller"),
+    Route(_MESSAGES, ("POST",), "caller"),
     Route("/v1/models", ("GET",), "caller"),
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
 _MOMENT: Final = 0.1  # seconds; most clients that leave do so later
-_ADAPTERS: Final[dict[str, Adapter]] = {"/v1/chat/completions": Chat()}
+_ADAPTERS: Final[dict[str, Adapter]] = {
+    "/v1/chat/completions": Chat(),
+    "/v1/responses": Responses(),
+    "/v1/completions": Completions(),
+    _MESSAGES: Messages(),
+}
 _METHODS: Final = {route.path: route.methods for route in ROUTES}
 
 
@@ -66,7 +79,7 @@ class Acceptance(msgspec.Struct):
 
 
 class Gateway:
-    """Serves `/v1`. An unknown route is refused; whatever goes wrong, the answer has OpenAI's shape."""
+    """Serves `/v1`. An unknown route is refused; whatever goes wrong, the answer has the API's shape."""
 
     def __init__(self, door: Door) -> None:
         self.door = door
@@ -85,6 +98,8 @@ class Gateway:
         accept = headers.get(b"accept-language", b"").decode("latin-1")
         language = choose(accept, self._settings.service.language)
         call = Call(scope["path"], scope["method"], headers, receive, send, language)
+        if call.path == _MESSAGES and (key := headers.get(b"x-api-key")):
+            headers.setdefault(b"authorization", b"Bearer " + key)
         self._under_way += 1
         try:
             await self._serve(call)
@@ -119,7 +134,9 @@ class Gateway:
             await self._handlers[call.path](call, *found)
 
     async def _error(self, call: Call, verdict: Verdict) -> None:
-        await send_error(call.send, verdict, call.language, self._report)
+        body = error_body(verdict, call.language, self._report)
+        anthropic = call.path.startswith(_MESSAGES)
+        await send_error(call.send, verdict, error_shape(body) if anthropic else body)
 
     async def _body(self, call: Call) -> bytes:
         body = await read_body(call.receive, call.headers, self._settings.server.max_body_bytes)
@@ -192,6 +209,7 @@ class Gateway:
             choices=asked.choices,
             plain=asked.plain,
             unscanned=asked.unscanned,
+            reasoning=asked.reasoning,
         )
 
     async def _whole(self, call: Call, exchange: Exchange, adapter: Adapter, asked: Asked) -> None:
@@ -213,12 +231,12 @@ class Gateway:
         try:
             async with aclosing(self.door.stream(exchange)) as batches:
                 async for pieces in batches:
-                    data = writer.pieces(pieces)
+                    head = b""
                     if not started:
                         started = True
                         await _start(call.send, exchange)
-                        data = writer.first() + data
-                    await _send(call.send, data)
+                        head = writer.first()  # before the pieces: some APIs number their events
+                    await _send(call.send, head + writer.pieces(pieces))
         except Refused as refused:
             if not started:
                 raise

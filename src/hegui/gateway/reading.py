@@ -89,7 +89,8 @@ class Reader:
             pieces.append(Piece(choice.index, "end", reason))
 
     def _said(self, choice: _Choice, said: _Said, pieces: list[Piece]) -> None:
-        if reasoning := said.reasoning_content or said.reasoning:
+        reasoning = said.reasoning_content or said.reasoning
+        if reasoning and self._exchange.reasoning:
             pieces.append(Piece(choice.index, "reasoning", reasoning))
         for surface in _TEXTS:
             if text := getattr(said, surface):
