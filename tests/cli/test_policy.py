@@ -5,13 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 from archive import admitted, finished
-from hegui.cli import app
+from hegui.cli import app, hot, policy
 from hegui.evidence.archive import Archive
 from hegui.language import Problem
 from hegui.settings import load
 
 runner = CliRunner(env={"HEGUI_LANGUAGE": "en", "COLUMNS": "140"})
-COMMANDS = ["new", "check", "show", "list", "stage", "test", "hot add", "hot list", "hot remove"]
+COMMANDS = [command.name or command.callback.__name__ for command in policy.app.registered_commands]
+COMMANDS += [f"hot {command.name}" for command in hot.app.registered_commands]
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def run(config):
 
 
 def test_every_command_has_an_example_that_is_its_own():
+    assert len(COMMANDS) == 9
     for command in COMMANDS:
         shown = runner.invoke(app, ["policy", *command.split(), "--help"]).output
         assert f"Example: hegui policy {command}" in re.sub(r"[\s│]+", " ", shown)
