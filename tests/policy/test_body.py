@@ -1,11 +1,14 @@
 from datetime import date
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from hegui.language import Problem
 from hegui.policy.body import KINDS, MOST_BYTES, Hot, read_body
 from hegui.policy.hot import with_hot
 from hegui.policy.rules import DEFAULT
+from hegui.safety.lexicon import spelling
 from hegui.safety.risks import risks
 
 TEXT = DEFAULT.read_bytes()
@@ -159,3 +162,23 @@ def test_a_body_that_cannot_be_edited_is_a_problem_and_not_a_guess():
     with pytest.raises(Problem) as caught:
         with_hot(TEXT, [Hot(term="ab", category="A.9.z")])
     assert caught.value.code == "policy.category"
+
+
+@given(
+    st.lists(st.text(max_size=12).map("ab{}".format), max_size=3),
+    st.sampled_from(["", "labels: {}\n"]),
+)
+def test_any_term_comes_back_as_it_went_in_or_is_refused(terms, after):
+    text = b"hot: []\n" + after.encode()
+    hot = [Hot(term=term, category="A.1.h") for term in terms]
+    try:
+        folded = [spelling(term)[0] for term in terms]
+    except Problem:
+        assume(False)
+    assume(len(set(folded)) == len(folded))
+    if all(term.isprintable() for term in terms):
+        assert list(read_body(with_hot(text, hot)).hot) == hot
+    else:
+        with pytest.raises(Problem) as caught:
+            with_hot(text, hot)
+        assert caught.value.code == "policy.hot-sign"

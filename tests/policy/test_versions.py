@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 from sqlalchemy import event, text
 
+from hegui.evidence.archive import Archive
 from hegui.evidence.verify import verify
 from hegui.language import Problem
 from hegui.policy import Policies, default_policy, rules, versions
@@ -11,6 +12,14 @@ from hegui.policy.body import Hot
 FIRST = b"labels: {position: prefix}\n"
 SECOND = b"labels: {position: corner}\n"
 HOT = Hot(term="zorblefax", category="A.1.h")
+
+
+@pytest.fixture
+def other(archive):
+    """The same store opened once more, as another process has it."""
+    opened = Archive(archive.settings)
+    yield opened
+    opened.close()
 
 
 def fails(code, act, *arguments, **options):
@@ -94,8 +103,8 @@ def test_only_a_stage_that_makes_sense_is_taken(on_sqlite):
     assert policies.live().body == default_policy().body
 
 
-def test_a_hot_term_acts_at_once_everywhere_and_outlives_a_change_of_policy(archive):
-    policies, elsewhere = Policies(archive), Policies(archive)
+def test_a_hot_term_acts_at_once_everywhere_and_outlives_a_change_of_policy(archive, other):
+    policies, elsewhere = Policies(archive), Policies(other)
     elsewhere.refresh()
     version = policies.draft(FIRST, "operator")
     policies.stage(version, "shadow", "operator")
@@ -122,6 +131,22 @@ def test_a_hot_term_acts_at_once_everywhere_and_outlives_a_change_of_policy(arch
     assert verify(archive, lambda *_: None).findings == []
 
 
+def test_a_hot_term_that_acts_takes_the_place_of_one_that_has_ended(on_sqlite):
+    policies = Policies(on_sqlite)
+    ended = b"hot: [{term: ZORBLEFAX, category: A.1.h, until: 2020-01-01}]\n"
+    version = policies.draft(FIRST + ended, "operator")
+    policies.stage(version, "shadow", "operator")
+    policies.add_hot(HOT, "operator")
+    policies.stage(version, "live", "operator")
+    assert policies.live().body.hot == (HOT,)
+
+
+@pytest.mark.parametrize("author", ["", "x" * 25, "a\nb"])
+def test_an_author_fits_into_the_ledger(on_sqlite, author):
+    fails("policy.author", Policies(on_sqlite).draft, FIRST, author)
+    fails("policy.author", Policies(on_sqlite).add_hot, HOT, author)
+
+
 def test_a_hot_term_ends_with_its_day_in_every_process(on_sqlite, monkeypatch):
     policies = Policies(on_sqlite)
     today = date(2026, 12, 31)
@@ -137,10 +162,10 @@ def test_a_hot_term_ends_with_its_day_in_every_process(on_sqlite, monkeypatch):
     policies.stage(version, "retired", "operator")  # nothing acts any more that would be lost
 
 
-def test_of_two_who_decide_on_the_same_state_one_fails_and_no_hot_term_is_lost(archive):
-    one, other = Policies(archive), Policies(archive)
+def test_of_two_who_decide_on_the_same_state_one_fails_and_no_hot_term_is_lost(archive, other):
+    one = Policies(archive)
     seen = one._fresh()
-    other.add_hot(HOT, "operator")
+    Policies(other).add_hot(HOT, "operator")
     second = Hot(term="quindrasp", category="A.1.h")
     fails("policy.stale", one._put_hot, seen, [second], "operator")
     one.add_hot(second, "operator")

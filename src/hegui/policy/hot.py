@@ -13,8 +13,15 @@ def with_hot(data: bytes, hot: Sequence[Hot]) -> bytes:
     """The body with these hot terms in place of its own; everything else stays byte for byte.
 
     Raises:
-        Problem: `policy.hot-form` when the body is written so that its hot terms cannot be replaced.
+        Problem: `policy.hot-sign`; `policy.hot-form` when the body is written so that its hot terms
+            cannot be replaced; and what `read_body` raises about a term.
     """
+    for each in hot:
+        if not each.term.isprintable():  # YAML would fold or forbid such signs
+            raise Problem(
+                "policy.hot-sign",
+                "The term holds a sign that cannot be shown, such as a line break: take it out.",
+            )
     wanted = msgspec.structs.replace(read_body(data), hot=tuple(hot))
     lines = data.decode().splitlines(keepends=True)
     start, end = _hot_lines(data.decode(), len(lines))

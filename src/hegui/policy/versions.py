@@ -18,7 +18,7 @@ from hegui.evidence.opening import check_reason
 from hegui.language import Problem
 from hegui.policy.body import Hot, read_body
 from hegui.policy.hot import with_hot
-from hegui.policy.rules import Policy, beijing_today, default_policy
+from hegui.policy.rules import Policy, acting, beijing_today, default_policy
 from hegui.store.tables import policies, policy_stages, policy_texts
 from hegui.store.writer import Entry
 
@@ -26,6 +26,7 @@ CARRIES: Final = ("IM-4.1", "IM-14.1")
 Stage = Literal["shadow", "live", "retired"]
 STAGES: Final[tuple[Stage, ...]] = ("shadow", "live", "retired")
 _SHORTEST: Final = 6  # digits that may stand for a version
+_LONGEST_AUTHOR: Final = 24  # characters: the width of the column
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -167,9 +168,13 @@ class Policies:
     def draft(self, body: bytes, author: str, name: str = "policy") -> str:
         """Put a body on record and return its version; the same bytes again change nothing.
 
-        `author` is a staff id of at most 24 letters, or "operator"; `name` is how a `Problem` about
-        the body calls it.
+        `author` is a staff id of at most 24 characters, or "operator"; `name` is how a `Problem`
+        about the body calls it.
+
+        Raises:
+            Problem: `policy.author`, and what `read_body` raises.
         """
+        _check_author(author)
         version = sha256(body).hexdigest()
         core = read_body(body, name).core
         facts = {"version": version, "core": core, "author": author}
@@ -257,11 +262,16 @@ class Policies:
         return urgent.strip()
 
     def _with_acting_hot(self, version: str, author: str) -> str:
-        data = self.read(version)
+        """The version, or where it lacks hot terms that act now, the same rules with them."""
+        data, now = self.read(version), self._fresh()
         own = read_body(data).hot
-        known = {each.folded for each in own}
-        missing = [each for each in self._fresh().live.acting if each.folded not in known]
-        return self.draft(with_hot(data, [*own, *missing]), author) if missing else version
+        known = {each.folded for each in acting(own, now.day)}
+        missing = [each for each in now.live.acting if each.folded not in known]
+        if not missing:
+            return version
+        added = {each.folded for each in missing}
+        kept = [each for each in own if each.folded not in added]
+        return self.draft(with_hot(data, [*kept, *missing]), author)
 
     def _check_no_hot(self) -> None:
         if terms := [each.term for each in self._fresh().live.acting]:
@@ -313,6 +323,16 @@ def _version(row: Row[Any], last: Row[Any] | None, standing: dict[str, str]) -> 
         stage = "retired"
     since, reason = (last.at, last.reason) if last is not None else (row.at, "")
     return Version(row.version, row.core, row.author, row.at, stage, since, reason)
+
+
+def _check_author(author: str) -> None:
+    if not 0 < len(author) <= _LONGEST_AUTHOR or not author.isprintable():
+        raise Problem(
+            "policy.author",
+            "The author must be 1 to {longest} printable characters: a staff id, not a name, since "
+            "the ledger keeps it for ever.",
+            longest=_LONGEST_AUTHOR,
+        )
 
 
 def _no_stage() -> Problem:
