@@ -21,6 +21,8 @@ _PREFIX: Final = "HEGUI_"
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=365)]
+# The form alone; `hegui.labels.implicit` holds the check character of the company's code against it.
+ProducerCode = Annotated[str, msgspec.Meta(pattern=r"^(00[0-9A-Z]{25})?$")]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +37,8 @@ class Service(Section, frozen=True):
     report_address: str = "report@example.org"
     report_days: Days = 15  # calendar days until a report is answered: published, so it binds
     filing: tuple[str, ...] = ()
+    # The provider's 27 letters of the coding rules for labels; none: no machine-readable label.
+    producer_code: ProducerCode = ""
     audience: Text = Text(zh="成年用户", en="Adults")
     uses: Text = Text(zh="了解生成式人工智能的合规要求", en="Learning what the rules ask")
     language: Literal["zh", "en"] = "zh"
