@@ -1,7 +1,7 @@
 """The one object of the house: an exchange (one request and its answer), and the verdicts on it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any, Final, Literal
 
@@ -9,8 +9,10 @@ import msgspec
 
 from hegui.language import say
 from hegui.people.callers import Caller
+from hegui.safety.minimise import Restorer
 
 Decision = Literal["pass", "mask", "withhold", "refuse"]
+Unscanned = Literal["image", "audio", "file"]
 Surface = Literal["content", "reasoning", "refusal", "tool", "end"]
 State = Literal["running", "answering", "finished", "withheld", "refused", "interrupted"]
 
@@ -96,13 +98,28 @@ class Exchange(msgspec.Struct):
     path: str = "chat/completions"  # of the model server
     choices: int = 1  # answers that were asked for
     plain: bool = True  # the answer is prose for a person: not JSON, no calls of tools
-    unscanned: tuple[str, ...] = ()  # kinds of parts that no control can read: image, audio, file
+    unscanned: tuple[
+        Unscanned, ...
+    ] = ()  # kinds of parts that no control can read: image, audio, file
     reasoning: bool = True  # the user gets to see what the model thought
     state: State = "running"
     verdict: Verdict = PASS
     released: dict[tuple[int, Surface], list[str]] = msgspec.field(default_factory=dict)
     withheld: dict[tuple[int, Surface], str] = msgspec.field(default_factory=dict)  # never seen
     usage: Usage | None = None
+    profile: Literal["adult", "minor"] = "adult"
+    policy: str = ""  # version of what decided
+    passed: list[dict[str, str]] = msgspec.field(
+        default_factory=list
+    )  # unscanned: kind, owner, reason
+    found: set[str] = msgspec.field(default_factory=set)  # risks, and kinds of personal information
+    shadow: set[str] = msgspec.field(
+        default_factory=set
+    )  # what the policy in shadow would have done
+    rewrite: Callable[[Callable[[str], str]], bytes] | None = (
+        None  # `forward` with its texts changed
+    )
+    restorer: Callable[[], Restorer] | None = None  # puts back what the model was not shown
     label: str = ""  # version of the label that was shown
     aigc: dict[str, str] = msgspec.field(
         default_factory=dict

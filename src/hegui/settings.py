@@ -79,12 +79,6 @@ class Moderation(Section, frozen=True):
     lexicon: Path | None = None  # built by `hegui lexicon build`; empty: the sample words
 
 
-class Labels(Section, frozen=True):
-    """Where the text label stands (GB 45438-2025, 5.1)."""
-
-    position: Literal["prefix", "suffix"] = "suffix"
-
-
 class Limits(Section, frozen=True):
     """How much one key, and one user, may ask a minute."""
 
@@ -111,7 +105,6 @@ class Settings(Section, frozen=True):
     store: Store = Store()
     evidence: Evidence = Evidence()
     moderation: Moderation = Moderation()
-    labels: Labels = Labels()
     limits: Limits = Limits()
     upstream: tuple[Upstream, ...] = (Upstream(name="demo", url="demo:", models=("hegui-demo",)),)
 

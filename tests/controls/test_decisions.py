@@ -22,6 +22,7 @@ from hegui.exchange import PASS, Exchange, Verdict, new_id
 from hegui.law import register
 from hegui.people.agreement import Agreements
 from hegui.people.callers import Caller, Callers
+from hegui.policy import Policies
 from hegui.safety.sample import sample_lexicon
 from hegui.settings import Labels
 
@@ -31,7 +32,9 @@ def house(on_sqlite):
     agreements = Agreements(on_sqlite)
     agreements.publish_sample()
     callers = Callers(on_sqlite)
-    return House(on_sqlite.settings, on_sqlite, callers, agreements, sample_lexicon())
+    return House(
+        on_sqlite.settings, on_sqlite, callers, agreements, Policies(on_sqlite), sample_lexicon()
+    )
 
 
 def exchange(person="p", text="hello", state="running"):

@@ -91,7 +91,7 @@ def test_stale_acceptance(served):
 def test_unknown_model_route_and_method(served):
     serving, secret = served
     check(serving.ask(secret, HELLO | {"model": "{x}" * 99}), 404, "model_not_found")
-    for path in ("/v1/embeddings", "/v1/chat/completions/", "/v1/%00", "/v1/{x}", "/v1/../v1"):
+    for path in ("/v1/edits", "/v1/chat/completions/", "/v1/%00", "/v1/{x}", "/v1/../v1"):
         check(serving.ask(secret, HELLO, path), 404, "unknown_route")
     check(serving.ask(secret, None), 405, "wrong_method")
 

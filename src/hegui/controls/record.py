@@ -35,6 +35,8 @@ class RecordControl(Control):
             "stream": exchange.stream,
             "instance": instance,
         }
+        if exchange.passed:
+            facts["unscanned"] = exchange.passed
         return Entry(
             "exchange.admitted", self.admitted_for, exchange.id, facts, exchanges,
             exchange.request, exchange.person,
@@ -50,7 +52,12 @@ class RecordControl(Control):
             "reason": verdict.code,
             "label": exchange.label,
             "lexicon": self.house.lexicon.sha256,
+            "policy": exchange.policy,
+            "profile": exchange.profile,
         }
+        for name, noted in (("found", exchange.found), ("shadow", exchange.shadow)):
+            if noted:
+                facts[name] = sorted(noted)
         return Entry(
             "exchange.finished", self.finished_for, exchange.id, facts, outcomes,
             _encode(_body(exchange)), exchange.person,

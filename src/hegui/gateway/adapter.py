@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from hegui.exchange import Exchange, Piece, Verdict
+from hegui.exchange import Exchange, Piece, Unscanned, Verdict
 from hegui.gateway.wire import bad_request
 from hegui.language import N_, Problem
 
@@ -25,9 +25,12 @@ class Asked(msgspec.Struct):
     texts: tuple[str, ...]  # every text in it that a control must see
     forward: bytes  # what the model server gets
     path: str = "chat/completions"  # of the model server
+    rewrite: Callable[[Callable[[str], str]], bytes] | None = (
+        None  # `forward` with its texts changed
+    )
     choices: int = 1
     plain: bool = True  # the answer is prose for a person: not JSON, no calls of tools
-    unscanned: tuple[str, ...] = ()  # kinds of parts that no control can read
+    unscanned: tuple[Unscanned, ...] = ()  # kinds of parts that no control can read
     usage: bool = False  # the client wants the counts of tokens at the end of a stream
     reasoning: bool = True  # the client wants to see what the model thought
     echo: dict[str, Any] = {}  # the settings that the API's answer repeats

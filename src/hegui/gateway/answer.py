@@ -9,6 +9,7 @@ from hegui.controls.control import Flow, Watch
 from hegui.controls.label import LabelControl
 from hegui.exchange import PASS, Exchange, Piece, Surface, Token, Verdict
 from hegui.gateway.upstream import UpstreamError
+from hegui.safety.minimise import Restorer
 
 _DEEPEST: Final = 64  # levels of a tool call's arguments
 
@@ -33,10 +34,13 @@ class Chain:
 class _Surface:
     """One surface of one choice: what is still held, and the tokens that wait for their text."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, shown: str = "") -> None:
         self._chain = chain
         self.held = ""
         self.closed = False
+        self.tail = ""  # what left only because the surface was closed
+        self._shown = shown  # of this surface before it was opened again: judged, not said twice
+        self.restorer: Restorer | None = None
         self._came = self._left = 0  # bytes, counted only where there are tokens
         self._tokens: list[tuple[int, Token]] = []  # with the byte at which each ends
 
@@ -45,7 +49,13 @@ class _Surface:
             raise UpstreamError("garbage")
         self.closed = last
         self.held += text
-        return self._chain.feed(text, last=last)
+        flow = self._chain.feed(self._shown + text, last=last)
+        if self._shown:
+            said, self._shown = flow.text[len(self._shown) :], self._shown[len(flow.text) :]
+            flow = Flow(said, flow.verdict)
+        if last:
+            self.tail = flow.text
+        return flow
 
     def release(self, text: str, tokens: Sequence[Token]) -> list[Token]:
         """Let `text` go; returns its tokens, those of `tokens` that came with the last piece too.
@@ -105,24 +115,49 @@ class Answer:
                 self._call(piece, out)
         else:
             last = not self._exchange.stream  # then it has come whole: one look is enough
-            self._text(piece.choice, piece.surface, piece.text, piece.tokens, out, last=last)
+            if piece.surface == "content":
+                self._end_reasoning(piece.choice, out)
+            if piece.choice not in self._ended:
+                self._text(piece.choice, piece.surface, piece.text, piece.tokens, out, last=last)
 
     def _text(
         self, choice: int, name: Surface, text: str, tokens: Sequence[Token], out: list[Piece],
         *, last: bool = False,
     ) -> None:  # fmt: skip
-        key = (choice, name)
-        surface = self._surfaces.get(key)
-        if surface is None:
-            surface = self._surfaces[key] = _Surface(Chain(self._watches()))
-            if name == "content" and (before := self._label.before(self._exchange)):
-                out.append(Piece(choice, name, before))
+        surface = self._open(choice, name, out)
         flow = surface.feed(text, last=last)
         ready = surface.release(flow.text, tokens)
-        if flow.text:
-            out.append(Piece(choice, name, flow.text, [self._bare(token) for token in ready]))
+        said = flow.text
+        if surface.restorer:  # with names put back, the model's tokens are not those of the text
+            said, ready = surface.restorer.feed(said, last=last or flow.verdict is not PASS), []
+        if said:
+            out.append(Piece(choice, name, said, [self._bare(token) for token in ready]))
         if flow.verdict is not PASS:
             self._cut(choice, flow.verdict, out)
+
+    def _open(self, choice: int, name: Surface, out: list[Piece]) -> _Surface:
+        """The surface; one that goes on after its end is judged together with what was its end."""
+        key = (choice, name)
+        surface = self._surfaces.get(key)
+        again = surface is not None and surface.closed and name == "reasoning"
+        if surface is None or (again and self._exchange.stream):
+            before = self._label.before(self._exchange) if name == "content" else ""
+            if before:
+                out.append(Piece(choice, name, before))
+            shown = surface.tail if surface else ""
+            surface = self._surfaces[key] = _Surface(Chain(self._watches()), shown)
+            if self._exchange.restorer:
+                surface.restorer = self._exchange.restorer()
+        return surface
+
+    def _end_reasoning(self, choice: int, out: list[Piece]) -> None:
+        """What was thought stands before what is said, so the first of the content ends it.
+
+        Once: should the model go on thinking, what is held of that stays held.
+        """
+        surface = self._surfaces.get((choice, "reasoning"))
+        if surface is not None and not surface.closed and (choice, "content") not in self._surfaces:
+            self._text(choice, "reasoning", "", (), out, last=True)
 
     def _bare(self, token: Token) -> Token:
         """The token without those of its alternatives that may not be said."""
@@ -160,6 +195,8 @@ class Answer:
             flow = Chain(self._watches()).feed(text, last=True)
             if flow.verdict is not PASS:
                 verdicts.append(flow.verdict)
+            if self._exchange.restorer:
+                return self._exchange.restorer().feed(flow.text, last=True)
             return flow.text
 
         covered = map_strings(value, passed)
@@ -188,9 +225,15 @@ class Answer:
 
     def _close(self, choice: int, reason: str, out: list[Piece]) -> None:
         self._ended.add(choice)
-        if after := self._label.after(self._exchange):
+        if after := self._label.after(self._exchange, self._shown(choice, out)):
             out.append(Piece(choice, "content", after))
         out.append(Piece(choice, "end", reason))
+
+    def _shown(self, choice: int, out: Sequence[Piece]) -> str:
+        """All that was shown of a choice's content so far."""
+        before = self._exchange.released.get((choice, "content"), ())
+        now = (p.text for p in out if p.choice == choice and p.surface == "content")
+        return "".join((*before, *now))
 
 
 def map_strings(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:

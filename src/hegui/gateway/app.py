@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -209,6 +209,8 @@ class Gateway:
             choices=asked.choices,
             plain=asked.plain,
             unscanned=asked.unscanned,
+            rewrite=asked.rewrite,
+            profile=_profile(call.headers),
             reasoning=asked.reasoning,
         )
 
@@ -266,6 +268,17 @@ class Gateway:
         asked = Asked(moderations.MODEL, stream=False, texts=tuple(texts), forward=b"")
         await self.door.admit(self._exchange(call, caller, person, moderations.ROUTE, asked, body))
         await send_json(call.send, 200, moderations.answer(texts, self.door.judge))
+
+
+def _profile(headers: dict[bytes, bytes]) -> Literal["adult", "minor"]:
+    """Whom a platform says the answer is for; a minor's rules are never laxer, so anybody may."""
+    given = headers.get(b"x-hegui-profile", b"adult")
+    if given in {b"adult", b"minor"}:
+        return "minor" if given == b"minor" else "adult"
+    message = N_(
+        "The header X-Hegui-Profile is neither adult nor minor: correct it or leave it out."
+    )
+    raise Refused(bad_request("unknown_profile", message))
 
 
 def _taken(parsed: T | Verdict) -> T:

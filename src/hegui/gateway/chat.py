@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from hegui.exchange import Exchange, Piece, Token, Usage, Verdict
+from hegui.exchange import Exchange, Piece, Token, Unscanned, Usage, Verdict
 from hegui.gateway.adapter import Asked, decode, unsupported
 from hegui.gateway.answer import map_strings
 from hegui.gateway.wire import bad_request, encode
@@ -45,7 +45,7 @@ class FilePart(msgspec.Struct, tag="file", tag_field="type"):
 
 Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 # What no control can read, by the name under which a policy may let it pass.
-UNSCANNED: Final[dict[type, str]] = {ImagePart: "image", AudioPart: "audio", FilePart: "file"}
+UNSCANNED: Final[dict[type, Unscanned]] = {ImagePart: "image", AudioPart: "audio", FilePart: "file"}
 
 
 class CalledFunction(msgspec.Struct):
@@ -126,6 +126,7 @@ def asked(request: ChatRequest) -> Asked | Verdict:
         stream=request.stream,
         texts=texts,
         forward=encode(request),
+        rewrite=lambda change: _rewritten(request, change),
         choices=request.n or 1,
         plain=not request.tools and form.get("type", "text") == "text",
         unscanned=_unscanned(request),
@@ -173,7 +174,7 @@ def strings(value: Any) -> list[str]:
     return found
 
 
-def _unscanned(request: ChatRequest) -> tuple[str, ...]:
+def _unscanned(request: ChatRequest) -> tuple[Unscanned, ...]:
     kinds = {
         UNSCANNED[type(part)]
         for said in request.messages
@@ -184,8 +185,8 @@ def _unscanned(request: ChatRequest) -> tuple[str, ...]:
     return tuple(sorted(kinds))
 
 
-def rewrite(request: ChatRequest, change: Callable[[str], str]) -> None:
-    """Apply `change` to what people and models said in the request, in place."""
+def _rewritten(request: ChatRequest, change: Callable[[str], str]) -> bytes:
+    """The request for the model with `change` applied to what people and models said in it."""
     for said in request.messages:
         if isinstance(said.content, str):
             said.content = change(said.content)
@@ -193,6 +194,9 @@ def rewrite(request: ChatRequest, change: Callable[[str], str]) -> None:
             for part in said.content or ():
                 if isinstance(part, TextPart):
                     part.text = change(part.text)
+        for call in said.tool_calls or ():
+            call.function.arguments = change(call.function.arguments)
+    return encode(request)
 
 
 # -- answers ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ read by a control, and tokens here carry no bytes by which they could be held ba
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -86,10 +86,16 @@ def _asked(request: Request) -> Asked | Verdict:
         texts=(*texts, *filter(None, (request.suffix, *stops))),
         forward=encode(request),
         path="completions",
+        rewrite=lambda change: _rewritten(request, texts, change),
         choices=choices,
         plain=not request.suffix,  # a text with an end is filled in: a label would stand inside it
         usage=request.stream_options is not None and request.stream_options.include_usage,
     )
+
+
+def _rewritten(request: Request, texts: list[str], change: Callable[[str], str]) -> bytes:
+    """The request for the model with `change` applied to its prompts."""
+    return encode(msgspec.structs.replace(request, prompt=[change(text) for text in texts]))
 
 
 def _head(exchange: Exchange) -> dict[str, Any]:

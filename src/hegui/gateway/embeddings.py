@@ -1,5 +1,6 @@
 """`POST /v1/embeddings`: texts go to the model server checked, numbers come back as they are."""
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -42,7 +43,19 @@ def parse(body: bytes) -> Asked | Verdict:
     if isinstance(request, Verdict):
         return request
     texts = (request.input,) if isinstance(request.input, str) else tuple(request.input)
-    return Asked(request.model, stream=False, texts=texts, forward=encode(request), path=ROUTE)
+    return Asked(
+        request.model,
+        stream=False,
+        texts=texts,
+        forward=encode(request),
+        path=ROUTE,
+        rewrite=lambda change: _rewritten(request, texts, change),
+    )
+
+
+def _rewritten(request: _Request, texts: tuple[str, ...], change: Callable[[str], str]) -> bytes:
+    """The request for the model with `change` applied to its texts."""
+    return encode(msgspec.structs.replace(request, input=[change(text) for text in texts]))
 
 
 def read(exchange: Exchange, data: bytes) -> dict[str, Any]:

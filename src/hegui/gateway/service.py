@@ -16,8 +16,10 @@ from hegui.gateway.app import Gateway
 from hegui.gateway.door import Door
 from hegui.gateway.instances import Instance, interrupt_dead
 from hegui.gateway.models import Models
+from hegui.language import Problem
 from hegui.people.agreement import Agreements
 from hegui.people.callers import Callers
+from hegui.policy import Policies
 from hegui.safety.lexicon import Lexicon
 from hegui.safety.sample import sample_lexicon
 from hegui.settings import Settings
@@ -37,7 +39,11 @@ class Service:
         self.callers = Callers(self.archive)
         self.agreements = Agreements(self.archive)
         lexicon = load_lexicon(settings.moderation.lexicon)
-        self.house = House(settings, self.archive, self.callers, self.agreements, lexicon)
+        self.policies = Policies(self.archive)
+        self.policies.refresh()
+        self.house = House(
+            settings, self.archive, self.callers, self.agreements, self.policies, lexicon
+        )
         self.models = Models(settings)
         reconcile(self.archive)
         interrupt_dead(self.archive)
@@ -74,7 +80,8 @@ class Service:
             try:
                 if await asyncio.to_thread(self.callers.refresh):
                     self.agreements.forget()
-            except SQLAlchemyError as error:
+                await asyncio.to_thread(self.policies.refresh)
+            except (SQLAlchemyError, Problem) as error:
                 log.error("refresh.failed", error=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
 
 

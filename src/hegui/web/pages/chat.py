@@ -153,6 +153,7 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
         texts=asked.texts,
         request=msgspec.json.encode(Asked(text)),
         forward=asked.forward,
+        rewrite=asked.rewrite,
     )
 
 
