@@ -326,7 +326,7 @@ def _show_report(report: "Backtest") -> None:
     for row in report.rows:
         if row.category == ALL:
             table.add_section()
-        name = _say(N_("all exchanges with a hit"))
+        name = _say(N_("all exchanges"))
         key = "" if row.category == ALL else row.category
         changes = (str(len(each)) for each in (row.stopped, row.masked, row.released))
         table.add_row(key, risks()[key].name.say(language()) if key else name,

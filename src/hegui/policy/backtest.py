@@ -54,7 +54,7 @@ class Row(msgspec.Struct):
 
 
 class Backtest(msgspec.Struct):
-    """The result; `erased` exchanges could not be read any more. Rows with a risk only count its hits."""
+    """The result; `erased` exchanges could not be read any more. A row of a risk counts its hits alone."""
 
     version: str
     live: str
