@@ -71,6 +71,22 @@ def test_surfaces_do_not_run_into_each_other(house):
     assert ask()[2]["choices"][0]["finish_reason"] == "stop"
 
 
+def test_going_back_to_a_surface_does_not_complete_a_hit(house):
+    """What was thought has left when the answer began; the rest of the word does not follow it."""
+    model, _, stream = house
+    for rest in ("lefax and more", "l", " fine, and more"):
+        deltas = [(0, {"reasoning_content": c}) for c in "I say zorb"]
+        deltas += [(0, {"content": "hm"})] + [(0, {"reasoning_content": c}) for c in rest]
+        model.chat_stream(*deltas)
+        events = stream()
+        said = "".join(
+            c["delta"].get("reasoning_content", "") for e in events for c in e["choices"]
+        )
+        assert said == ("I say zorb" if rest.startswith("lefax") else f"I say zorb{rest}")
+        stopped = events[-1]["choices"][0]["finish_reason"] == "content_filter"
+        assert stopped == rest.startswith("lefax")
+
+
 def call(arguments, name="look"):
     return {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
 

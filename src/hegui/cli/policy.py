@@ -264,8 +264,9 @@ def stage(
 def detectors(settings: "Settings") -> "list[Scanner]":
     """What the running service finds things with, for both policies alike."""
     from hegui.gateway.service import load_lexicon
+    from hegui.safety.personal import Personal
 
-    return [load_lexicon(settings.moderation.lexicon)]
+    return [load_lexicon(settings.moderation.lexicon), Personal()]
 
 
 @app.command("test")

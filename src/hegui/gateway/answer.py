@@ -39,7 +39,8 @@ class _Surface:
         self.held = ""
         self.closed = False
         self.tail = ""  # what left only because the surface was closed
-        self._shown = shown  # of this surface before it was opened again: judged, not said twice
+        # What had left before the surface was opened again is judged with the rest, not said twice.
+        self._replay, self._skip = shown, len(shown)
         self.restorer: Restorer | None = None
         self._came = self._left = 0  # bytes, counted only where there are tokens
         self._tokens: list[tuple[int, Token]] = []  # with the byte at which each ends
@@ -49,10 +50,11 @@ class _Surface:
             raise UpstreamError("garbage")
         self.closed = last
         self.held += text
-        flow = self._chain.feed(self._shown + text, last=last)
-        if self._shown:
-            said, self._shown = flow.text[len(self._shown) :], self._shown[len(flow.text) :]
-            flow = Flow(said, flow.verdict)
+        flow = self._chain.feed(self._replay + text, last=last)
+        self._replay = ""
+        if self._skip:
+            said, skipped = flow.text[self._skip :], min(self._skip, len(flow.text))
+            flow, self._skip = Flow(said, flow.verdict), self._skip - skipped
         if last:
             self.tail = flow.text
         return flow
@@ -115,8 +117,10 @@ class Answer:
                 self._call(piece, out)
         else:
             last = not self._exchange.stream  # then it has come whole: one look is enough
-            if piece.surface == "content":
-                self._end_reasoning(piece.choice, out)
+            if (piece.choice, piece.surface) not in self._surfaces:
+                # What was thought stands before what is said. Only the first time: should the model
+                # go back to an earlier surface, what that one holds stays held.
+                self._flush(piece.choice, out)
             if piece.choice not in self._ended:
                 self._text(piece.choice, piece.surface, piece.text, piece.tokens, out, last=last)
 
@@ -136,28 +140,18 @@ class Answer:
             self._cut(choice, flow.verdict, out)
 
     def _open(self, choice: int, name: Surface, out: list[Piece]) -> _Surface:
-        """The surface; one that goes on after its end is judged together with what was its end."""
-        key = (choice, name)
-        surface = self._surfaces.get(key)
-        again = surface is not None and surface.closed and name == "reasoning"
-        if surface is None or (again and self._exchange.stream):
-            before = self._label.before(self._exchange) if name == "content" else ""
-            if before:
-                out.append(Piece(choice, name, before))
-            shown = surface.tail if surface else ""
-            surface = self._surfaces[key] = _Surface(Chain(self._watches()), shown)
-            if self._exchange.restorer:
-                surface.restorer = self._exchange.restorer()
+        """The surface: as it is, new, or opened again and judged together with what was its end."""
+        surface = self._surfaces.get((choice, name))
+        if surface is not None and not (surface.closed and self._exchange.stream):
+            return surface
+        before = self._label.before(self._exchange) if surface is None and name == "content" else ""
+        if before:
+            out.append(Piece(choice, name, before))
+        shown = surface.tail if surface else ""
+        surface = self._surfaces[choice, name] = _Surface(Chain(self._watches()), shown)
+        if self._exchange.restorer:
+            surface.restorer = self._exchange.restorer()
         return surface
-
-    def _end_reasoning(self, choice: int, out: list[Piece]) -> None:
-        """What was thought stands before what is said, so the first of the content ends it.
-
-        Once: should the model go on thinking, what is held of that stays held.
-        """
-        surface = self._surfaces.get((choice, "reasoning"))
-        if surface is not None and not surface.closed and (choice, "content") not in self._surfaces:
-            self._text(choice, "reasoning", "", (), out, last=True)
 
     def _bare(self, token: Token) -> Token:
         """The token without those of its alternatives that may not be said."""
