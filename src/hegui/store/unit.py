@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, gc=False):
     key_id: str = ""
 
 
-class Unit(msgspec.Struct, gc=False):
+class Unit(msgspec.Struct, gc=False, eq=False):
     entries: Sequence[Entry]
     check: Check | None
     future: "asyncio.Future[None] | Future[None]"

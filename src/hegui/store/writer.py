@@ -91,6 +91,7 @@ class Writer:
         self._used = 0.0
         self.is_down = False  # as far as we know; new requests need not try
         self._retry_at = 0.0
+        self._refused: set[str] = set()  # subjects whose beginning was: they may not end either
         # The batch in hand and since when, shared with the thread that watches over it.
         self._lock = threading.Lock()
         self._in_hand: list[Unit] | None = None  # None: nothing, or given up
@@ -298,6 +299,7 @@ class Writer:
             if not units:
                 self._let_go()
         self.is_down = False
+        self._refused.clear()
         return True
 
     def _commit_records(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -310,8 +312,13 @@ class Writer:
         self, units: Sequence[Unit], error: BaseException, *, ask_vault: bool = True
     ) -> "Answers":
         """Put into the outbox what may wait there, and answer; the others hear `error`."""
-        may = [unit for unit in units if unit.may_wait]
-        answers: Answers = [(unit, error) for unit in units if not unit.may_wait]
+        self._refused |= {e.subject for unit in units if not unit.may_wait for e in unit.entries}
+        may = [
+            unit
+            for unit in units
+            if unit.may_wait and self._refused.isdisjoint(entry.subject for entry in unit.entries)
+        ]
+        answers: Answers = [(unit, error) for unit in units if unit not in may]
         if not may or self._outbox is None:
             return [(unit, error) for unit in units]
         try:
