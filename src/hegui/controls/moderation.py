@@ -25,14 +25,18 @@ class ModerationControl(Control):
     def __init__(self, house: House) -> None:
         super().__init__(house)
         self._clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
+        self._clean_of = house.lexicon  # what they were scanned with
 
     async def check(self, exchange: Exchange) -> Verdict:
+        lexicon = self.house.lexicon
+        if lexicon is not self._clean_of:  # it was swapped: nothing is known of the new one
+            self._clean, self._clean_of = {}, lexicon
         for text in exchange.texts:
             # A conversation sends all that was said before with every question: look at it once.
             digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
             if digest in self._clean:
                 continue
-            for hit in self.house.lexicon.scan(text):
+            for hit in lexicon.scan(text):
                 if hit.entry.action in _STOPS:
                     return self.stop(exchange, hit)
             if len(self._clean) >= _REMEMBERED:

@@ -100,7 +100,8 @@ class Writer:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hegui-writer", daemon=True)
         self._thread.start()
-        threading.Thread(target=self._watch, name="hegui-writer-watch", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name="hegui-watch", daemon=True)
+        self._watcher.start()
 
     def submit(self, *entries: Entry, check: Check | None = None) -> "asyncio.Future[None]":
         """Hand the entries in; the future is done when they are durable.
@@ -144,6 +145,7 @@ class Writer:
         self._waiting.put(None)
         self._thread.join(3 * self._wait)  # one that hangs in the database ends with the process
         self._over.set()
+        self._watcher.join(self._wait)
 
     def _submit(self, unit: Unit) -> None:
         if self._closed:
