@@ -131,6 +131,15 @@ class Exchange(msgspec.Struct):
         return "".join(self.released.get((0, "content"), ()))
 
 
+_latest = time.time_ns()
+
+
 def new_id() -> str:
-    """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end."""
-    return f"{time.time_ns() // 1_000_000:012x}{urandom(10).hex()}"
+    """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end.
+
+    In one process they never go back, even if the clock does: what a process that died has left open
+    is looked for from the time of its start (see `gateway.instances`).
+    """
+    global _latest  # noqa: PLW0603 (a clock has a state)
+    _latest = max(_latest, time.time_ns())
+    return f"{_latest // 1_000_000:012x}{urandom(10).hex()}"

@@ -166,6 +166,7 @@ class Answer:
     def _call(self, piece: Piece, out: list[Piece]) -> None:
         """A call leaves whole or not at all; what its arguments say is judged as it will be read."""
         name = piece.call.name if piece.call else ""
+        name += f" {piece.call.id}" if piece.call else ""
         try:
             arguments = msgspec.json.decode(piece.text) if piece.text.strip() else {}
             covered = self._cover([name, arguments])

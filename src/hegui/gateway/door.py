@@ -25,6 +25,7 @@ from hegui.gateway.reading import DONE, Reader
 from hegui.gateway.upstream import UpstreamError
 from hegui.language import N_
 from hegui.people.callers import Caller
+from hegui.store.writer import Entry
 
 log = structlog.get_logger()
 
@@ -68,6 +69,8 @@ class Door:
         no agreement, or asks too often, leaves no trace but a count.
         """
         exchange.aigc = self.label.envelope(exchange)
+        if self.house.archive.writer.is_down:
+            raise Refused(_unrecorded())
         await self.admit(exchange)
         for control in self._check:
             verdict = await self._ask(control, control.check, exchange)
@@ -110,7 +113,7 @@ class Door:
                 reply.abort()
             await admitted
         except BaseException as error:
-            await self._break(exchange, error)
+            await self._break(exchange, error, admitted)
             raise
         await self._end(exchange)
         return result
@@ -138,7 +141,7 @@ class Door:
                 reply.abort()
             await admitted
         except BaseException as error:
-            await self._break(exchange, error)
+            await self._break(exchange, error, admitted)
             raise
         await self._end(exchange)
 
@@ -176,22 +179,36 @@ class Door:
         return _failed(control, TypeError())
 
     async def _keep(self, *entries: Any) -> None:
+        """Put a refused request on record with its refusal."""
+        await self._recorded(self.house.archive.writer.submit(*entries))
+
+    async def _finish(self, entry: Entry) -> None:
+        """Put the end on record; while the store is away, it waits in the outbox."""
+        await self._recorded(self.house.archive.writer.finish(entry))
+
+    async def _recorded(self, future: "Future[None]") -> None:
         try:
-            await self.house.archive.writer.commit(*entries)
+            await future
         except Exception as error:
             log.error("evidence.failed", error=type(error).__name__)  # noqa: TRY400 (as above)
             raise Refused(_unrecorded()) from error
 
     async def _end(self, exchange: Exchange) -> None:
         exchange.state = "withheld" if exchange.verdict.decision == "withhold" else "finished"
-        await self._keep(self._record.finished(exchange, exchange.state, exchange.verdict))
+        await self._finish(self._record.finished(exchange, exchange.state, exchange.verdict))
 
-    async def _break(self, exchange: Exchange, error: BaseException) -> None:
+    async def _break(
+        self, exchange: Exchange, error: BaseException, admitted: "Future[None]"
+    ) -> None:
         """Put a broken answer on record as *interrupted*; raises `Refused` if somebody still listens."""
         exchange.state = "interrupted"
+        if admitted.done() and not admitted.cancelled() and admitted.exception():
+            if isinstance(error, Exception):
+                raise Refused(_unrecorded()) from error
+            return  # it never came in: there is nothing to end
         if isinstance(error, UpstreamError):
             exchange.verdict = _failure(error)
-            await self._keep(self._record.finished(exchange, "interrupted", exchange.verdict))
+            await self._finish(self._record.finished(exchange, "interrupted", exchange.verdict))
             raise Refused(exchange.verdict) from error
         self._leave(exchange, error)
         if isinstance(error, Exception) and not isinstance(error, Refused):
@@ -203,7 +220,7 @@ class Door:
         verdict = Verdict("withhold", "door", code=code)
         if not isinstance(error, Refused):
             log.info("exchange.interrupted", exchange=exchange.id, error=type(error).__name__)
-        ended = self.house.archive.writer.submit(
+        ended = self.house.archive.writer.finish(
             self._record.finished(exchange, "interrupted", verdict)
         )
         ended.add_done_callback(lambda future: future.exception())  # it is on record, or logged

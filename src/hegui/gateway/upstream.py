@@ -1,27 +1,21 @@
-"""The client of the model server: HTTP/1.1 (RFC 9112) and event streams (WHATWG HTML 9.2)."""
+"""The client of the model server: HTTP/1.1 (RFC 9112), its bodies whole or as events."""
 
 import asyncio
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import httptools
 import msgspec
 
+from hegui.gateway.events import Events
+from hegui.gateway.failure import Kind, UpstreamError
 from hegui.language import N_, Problem
 
-Kind = Literal["connect", "timeout", "closed_early", "garbage", "too_large", "tls", "status"]
-_MESSAGES: Final[dict[Kind, str]] = {
-    "connect": N_("The model server cannot be reached; check its address and that it runs."),
-    "timeout": N_("The model server took too long; try again later or raise the time limits."),
-    "closed_early": N_("The model server broke off its answer; try again and look into its log."),
-    "garbage": N_("The model server did not answer in plain HTTP/1.1; check its address."),
-    "too_large": N_("The model server's answer is too large; raise the limits if it is expected."),
-    "status": N_("The model server answered with an error; look into its log."),
-    "tls": N_("The model server's certificate was refused; check its host name and its issuer."),
-}
+__all__ = ["Client", "Limits", "Reply", "UpstreamError"]
+
 _Idle = dict["_Connection", None]  # the one used last comes last
 _UNREAD_BYTES: Final = 256 * 1024  # may wait for a slow reader; then the server has to wait
 _PIECE_BYTES: Final = 64  # what a piece costs beside its content; uncounted, crumbs fill memory
@@ -31,14 +25,6 @@ _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [!-~]([ -~]*[!-~])?")
 _PLAIN: Final = (("content-encoding", "identity"), ("transfer-encoding", "chunked"))
 _FRAMES: Final = {"content-length", "transfer-encoding"}
 _OWN: Final = {"host", "connection", "accept-encoding", *_FRAMES}
-
-
-class UpstreamError(Problem):
-    """The model server failed; `kind` says how, and a cause, if there is one, is chained."""
-
-    def __init__(self, kind: Kind) -> None:
-        super().__init__(f"upstream.{kind}", _MESSAGES[kind])
-        self.kind: Kind = kind
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -54,52 +40,6 @@ class Limits(msgspec.Struct, frozen=True):
     max_connections: int = 256
 
 
-class _Events:
-    """Cuts bytes into events, however they arrive, in time linear to their number."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._rest = max_bytes, bytearray()
-        self._after_return, self._first = False, True
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the payload of each event that `data`, which is not empty, completes."""
-        if self._after_return and data.startswith(b"\n"):
-            data = data[1:]  # the second half of a \r\n whose first half has ended the line
-        self._after_return = data.endswith(b"\r")
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if seen := len(self._rest):
-            self._rest += data
-            data = bytes(self._rest) if self._rest.find(b"\n\n", seen - 1) >= 0 else b""
-        if data:
-            *blocks, rest = data.split(b"\n\n")
-            self._rest = bytearray(rest)
-            yield from self._payloads(blocks)
-        if len(self._rest) > self._max_bytes:
-            raise UpstreamError("too_large")
-
-    def end(self) -> Iterator[bytes]:
-        """Close the stream: a missing last empty line is forgiven, a line cut in two is not."""
-        if self._rest and not self._rest.endswith(b"\n"):
-            raise UpstreamError("closed_early")
-        rest, self._rest = bytes(self._rest), bytearray()
-        yield from self._payloads([rest])
-
-    def _payloads(self, blocks: list[bytes]) -> Iterator[bytes]:
-        for raw in blocks:
-            if len(raw) > self._max_bytes:
-                raise UpstreamError("too_large")
-            block = raw.removeprefix(b"\xef\xbb\xbf") if self._first else raw
-            self._first = False
-            if b"\n" not in block and block.startswith(b"data: "):  # nearly always
-                yield block[6:]
-                continue
-            fields = [line.partition(b":") for line in block.split(b"\n")]
-            lines = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
-            if lines:
-                yield b"\n".join(lines)
-
-
 class Reply:
     """The answer of a model server, for one reader: status, headers and `read` or `next_events`.
 
@@ -108,13 +48,20 @@ class Reply:
     """
 
     def __init__(self, connection: "_Connection", limits: Limits) -> None:
-        self.status, self.headers = 0, dict[str, str]()
+        self.status, self.headers, self.upstream = 0, dict[str, str](), ""
         self.connection: _Connection | None = connection  # None once nothing more will come
         self.error: Kind | None = None
         self.pieces: list[bytes] = []
         self.unread_bytes, self.news = 0, asyncio.Event()
         self._limits = limits
-        self._cut = _Events(limits.max_event_bytes)
+        self._cut = Events(limits.max_event_bytes)
+
+    async def begun(self) -> None:
+        """Wait for the first bytes of the body, or its end; raises `UpstreamError`."""
+        while not self.pieces and self.connection:
+            await self.wait()
+        if not self.pieces and self.error:
+            raise UpstreamError(self.error)
 
     async def read(self) -> bytes:
         """Return the whole body; raise `UpstreamError` if it cannot be had within the limits."""
@@ -152,10 +99,8 @@ class Reply:
 
     async def _take(self) -> bytes:
         """Return what has arrived since the last call, b"" at the end."""
-        while not self.pieces and self.connection:
-            await self.wait()
-        if not self.pieces and self.error:
-            raise UpstreamError(self.error)
+        if not self.pieces:
+            await self.begun()
         data = b"".join(self.pieces)
         self.pieces.clear()
         self.unread_bytes = 0
