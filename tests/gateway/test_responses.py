@@ -246,7 +246,7 @@ def strip(response):
         choice("one", ends="length"),
         choice("before " + HIT),
         choice("", calls=[("weather", json.dumps({"city": HIT}))]),
-        choice("both", refusal="and no", tokens=True),
+        choice("both", tokens=True),
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"tools": [TOOL]}])
