@@ -5,6 +5,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from hypothesis import strategies as st
+
+from hegui.exchange import Exchange, new_id
+from hegui.people.callers import Caller
 from hegui.settings import Limits, Server
 from saying import Saying
 from serving import Serving, prepared, raw, serving_settings
@@ -42,6 +46,12 @@ def routed(folder) -> Iterator[Routed]:
             yield Routed(serving, model, secret)
 
 
+def exchange() -> Exchange:
+    """One that has been let in, for those who only write its answer."""
+    caller = Caller("k", "p")
+    return Exchange(new_id(), "r", "en", caller, "p", "m", True, ("hello",), b"{}", b"{}")
+
+
 def events(received: bytes) -> list[dict[str, Any]]:
     """The JSON of every server-sent event."""
     blocks = received.decode().strip().split("\n\n")
@@ -74,3 +84,24 @@ def said(received: bytes) -> str:
 def leaked(received: bytes) -> set[str]:
     """The characters of the hit that are anywhere in what was received."""
     return set(HIT) & set(said(received))
+
+
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(allow_nan=False),
+    st.sampled_from(["", "user", "assistant", "system", "text", "function", "auto", "{x}", HIT]),
+    st.text(max_size=5),
+)
+
+
+def requests(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Requests that are nearly right: known names, with values of every kind under them."""
+    known = st.sampled_from([*names, "type", "role", "content", "text", "name", "input", "source"])
+    values = st.recursive(
+        _SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(known, inner, max_size=4),
+        max_leaves=12,
+    )
+    return st.dictionaries(st.sampled_from(names), values, max_size=6)

@@ -1,4 +1,4 @@
-"""A model server that says what a test tells it to, whole or a character an event, as it is asked.
+"""A model server that says what a test tells it to, whole or in pieces, as it is asked.
 
     with Saying() as model:
         model.says(choice("hello"))
@@ -8,6 +8,7 @@
 """
 
 import json
+import random
 from typing import Any, Self
 
 from hostile import Peer, Server, reply, sse
@@ -15,8 +16,11 @@ from hostile import Peer, Server, reply, sse
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 
-def choice(content="", *, reasoning="", refusal="", calls=(), ends="", tokens=False):
-    """One answer; `calls` are pairs of a tool's name and its arguments."""
+def choice(content="", *, reasoning="", refusal="", calls=(), ends="", tokens=False, cuts=None):
+    """One answer; `calls` are pairs of a tool's name and its arguments.
+
+    A stream cuts it at every character, or where `cuts`, a `random.Random`, says.
+    """
     return {
         "content": content,
         "reasoning_content": reasoning,
@@ -24,7 +28,15 @@ def choice(content="", *, reasoning="", refusal="", calls=(), ends="", tokens=Fa
         "calls": list(calls),
         "ends": ends or ("tool_calls" if calls else "stop"),
         "tokens": tokens,
+        "cuts": cuts,
     }
+
+
+def cut(text: str, cuts: random.Random | None) -> list[str]:
+    if cuts is None:
+        return list(text)
+    places = sorted(cuts.randrange(len(text) + 1) for _ in range(cuts.randrange(len(text) + 1)))
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)], strict=True)]
 
 
 def token(text: str) -> dict[str, Any]:
@@ -87,7 +99,11 @@ class Saying:
     def _events(self, *, chat: bool) -> list[dict[str, Any]]:
         events = []
         for n, said in enumerate(self._choices):
-            deltas = _deltas(said) if chat else [{"text": c} for c in said["content"]]
+            deltas = (
+                _deltas(said)
+                if chat
+                else [{"text": part} for part in cut(said["content"], said["cuts"])]
+            )
             end = {"delta": {}} if chat else {"text": ""}
             events += [{"choices": [{"index": n, **delta}]} for delta in deltas]
             events.append({"choices": [{"index": n, **end, "finish_reason": said["ends"]}]})
@@ -111,7 +127,7 @@ def _deltas(said: dict[str, Any]) -> list[dict[str, Any]]:
     deltas: list[dict[str, Any]] = [
         {"delta": {name: letter}}
         for name in ("reasoning_content", "content", "refusal")
-        for letter in said[name]
+        for letter in cut(said[name], said["cuts"])
     ]
     if said["tokens"]:
         for delta in deltas:
@@ -119,6 +135,8 @@ def _deltas(said: dict[str, Any]) -> list[dict[str, Any]]:
                 delta["logprobs"] = {"content": [token(letter)]}
     for n, (name, arguments) in enumerate(said["calls"]):
         deltas.append({"delta": {"tool_calls": [call(n, name, "")]}})
-        parts = [{"index": n, "function": {"arguments": letter}} for letter in arguments]
+        parts = [
+            {"index": n, "function": {"arguments": part}} for part in cut(arguments, said["cuts"])
+        ]
         deltas += [{"delta": {"tool_calls": [part]}} for part in parts]
     return deltas

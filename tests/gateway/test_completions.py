@@ -2,12 +2,15 @@
 
 import json
 
+import msgspec
 import pytest
+from hypothesis import given
 
+from hegui.exchange import Verdict
 from hegui.gateway.adapter import Asked
-from hegui.gateway.completions import Completions
+from hegui.gateway.completions import Completions, Request
 from hostile import reply, sse
-from routing import HIT, REFUSED, events, leaked, routed
+from routing import HIT, REFUSED, events, leaked, requests, routed
 from saying import USAGE, choice
 from serving import MODEL
 
@@ -171,3 +174,10 @@ def test_bad_body(gateway, body, language):
     assert status == 400
     assert error["type"] == "invalid_request_error"
     assert error["message"].isascii() == (language == "en")
+
+
+@given(requests(*Request.__struct_fields__))
+def test_any_body_is_understood_or_refused(body):
+    found = Completions().parse(msgspec.json.encode(HELLO | body))
+    assert isinstance(found, Asked | Verdict)
+    assert isinstance(found, Asked) or found.say("en")

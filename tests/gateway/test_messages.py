@@ -2,13 +2,16 @@
 
 import json
 
+import msgspec
 import pytest
+from hypothesis import given
 
+from hegui.exchange import Piece, Verdict
 from hegui.gateway.adapter import Asked
-from hegui.gateway.messages import Messages
+from hegui.gateway.messages import Messages, Request
 from hegui.gateway.messages_events import error_shape
 from hostile import reply, sse
-from routing import HIT, REFUSED, SCHEMA, WEATHER, events, leaked, routed
+from routing import HIT, REFUSED, SCHEMA, WEATHER, events, exchange, leaked, requests, routed
 from saying import choice
 from serving import MODEL
 
@@ -186,7 +189,14 @@ def test_whole_answer(gateway):
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-@pytest.mark.parametrize("more", [{}, {"thinking": {"type": "disabled"}}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "adaptive", "display": "omitted"}},
+    ],
+)
 def test_thoughts_only_for_those_who_asked(gateway, more, streamed):
     gateway.model.says(choice("one two", reasoning="hm"))
     received = gateway.post(PATH, HELLO | more | {"stream": streamed})[1]
@@ -314,6 +324,29 @@ def test_no_character_of_a_hit_leaves(gateway, answer, streamed):
     assert b"/report/" in received
 
 
+def test_reason_is_told_where_no_text_may_hold_it(gateway):
+    gateway.model.says(choice("", calls=[("weather", json.dumps({"city": HIT}))]))
+    whole, sent = ask(gateway, tools=[TOOL]), stream(gateway, tools=[TOOL])
+    assert whole["content"] == []
+    for details in (whole["stop_details"], sent[-2]["delta"]["stop_details"]):
+        assert "/report/" in details["explanation"]
+    gateway.model.says(choice("one"))
+    assert ask(gateway)["stop_details"] is None
+
+
+def test_late_thoughts_go_to_their_own_block():
+    asked = parse(**THINKING)
+    texts = [("reasoning", "tho"), ("content", "an"), ("reasoning", "ught"), ("content", "swer")]
+    pieces = [Piece(0, surface, text) for surface, text in [*texts, ("end", "stop")]]
+    writer = Messages().writer(exchange(), asked)
+    sent = events(writer.first() + writer.pieces(pieces) + writer.last())
+    assert [block.get("text") or block["thinking"] for block in put_together(sent)] == [
+        "thought",
+        "answer",
+    ]
+    assert put_together(sent) == Messages().whole(exchange(), asked, pieces)["content"]
+
+
 def test_refused_input(gateway):
     gateway.model.says(choice("never"))
     status, received = gateway.post(PATH, HELLO | {"system": REFUSED})
@@ -427,3 +460,10 @@ def test_bad_body(gateway, body, language):
     assert (status, answer["type"]) == (400, "error")
     assert answer["error"]["type"] == "invalid_request_error"
     assert answer["error"]["message"].isascii() == (language == "en")
+
+
+@given(requests(*Request.__struct_fields__))
+def test_any_body_is_understood_or_refused(body):
+    found = Messages().parse(msgspec.json.encode(HELLO | body))
+    assert isinstance(found, Asked | Verdict)
+    assert isinstance(found, Asked) or found.say("en")

@@ -2,12 +2,16 @@
 
 import json
 
+import msgspec
 import pytest
+from hypothesis import given
 
+from hegui.exchange import Piece, Verdict
 from hegui.gateway.adapter import Asked
-from hegui.gateway.responses import Responses
+from hegui.gateway.responses import Request, Responses
+from hegui.gateway.responses_events import Events
 from hostile import reply, sse
-from routing import HIT, REFUSED, SCHEMA, WEATHER, events, leaked, routed
+from routing import HIT, REFUSED, SCHEMA, WEATHER, events, exchange, leaked, requests, routed
 from saying import choice
 from serving import MODEL
 
@@ -242,7 +246,7 @@ def strip(response):
         choice("one", ends="length"),
         choice("before " + HIT),
         choice("", calls=[("weather", json.dumps({"city": HIT}))]),
-        choice("both", refusal="and no", tokens=True),
+        choice("both", tokens=True),
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"tools": [TOOL]}])
@@ -338,8 +342,30 @@ def test_no_character_of_a_hit_leaves(gateway, answer, streamed):
     assert leaked(received) == set()
     assert b"after" not in received
     last = events(received)[-1]["response"] if streamed else json.loads(received)
-    assert last["incomplete_details"] == {"reason": "content_filter"}
+    assert last["incomplete_details"]["reason"] == "content_filter"
     assert "/report/" in json.dumps(last["output"])
+
+
+def test_reason_is_told_where_no_text_may_hold_it(gateway):
+    gateway.model.says(choice("", calls=[("weather", json.dumps({"city": HIT}))]))
+    whole, sent = ask(gateway, tools=[TOOL]), stream(gateway, tools=[TOOL])
+    for response in (whole, sent[-1]["response"]):
+        assert response["output"] == []
+        assert "/report/" in response["incomplete_details"]["message"]
+
+
+def test_late_thoughts_go_to_their_own_item():
+    asked = parse()
+    texts = [("reasoning", "tho"), ("content", "an"), ("reasoning", "ught"), ("content", "swer")]
+    pieces = [Piece(0, surface, text) for surface, text in [*texts, ("end", "stop")]]
+    writer = Events(exchange(), asked)
+    sent = events(writer.first() + writer.pieces(pieces) + writer.last())
+    output = sent[-1]["response"]["output"]
+    assert [item["content"][0]["text"] for item in output] == ["thought", "answer"]
+    assert [event["text"] for event in sent if event["type"].endswith("_text.done")] == [
+        "thought",
+        "answer",
+    ]
 
 
 def test_refused_input(gateway):
@@ -350,7 +376,7 @@ def test_refused_input(gateway):
     sent = stream(gateway, instructions=REFUSED)
     response = sent[-1]["response"]
     assert sent[-1]["type"] == "response.incomplete"
-    assert response["incomplete_details"] == {"reason": "content_filter"}
+    assert response["incomplete_details"]["reason"] == "content_filter"
     assert "/report/" in response["output"][0]["content"][0]["text"]
     assert sent[0]["response"]["aigc"] == response["aigc"] != {}
     assert "zorblefax" not in json.dumps(sent)
@@ -414,3 +440,10 @@ def test_image_is_refused_as_unscannable(gateway):
     body = HELLO | {"input": [{"role": "user", "content": parts}]}
     status, received = gateway.post(PATH, body)
     assert (status, json.loads(received)["error"]["code"]) == (400, "unscannable")
+
+
+@given(requests(*Request.__struct_fields__))
+def test_any_body_is_understood_or_refused(body):
+    found = Responses().parse(msgspec.json.encode(HELLO | body))
+    assert isinstance(found, Asked | Verdict)
+    assert isinstance(found, Asked) or found.say("en")

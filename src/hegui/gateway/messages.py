@@ -21,6 +21,11 @@ Blocks = str | list[dict[str, Any]]
 
 class Thinking(msgspec.Struct):
     type: str
+    display: str | None = None
+
+    @property
+    def shown(self) -> bool:
+        return self.type != "disabled" and self.display != "omitted"
 
 
 class JsonFormat(msgspec.Struct):
@@ -89,7 +94,7 @@ def _asked(request: Request) -> Asked | Verdict:
     found = chat.asked(_chat(request))
     if isinstance(found, Asked):
         # A client that did not ask for thoughts may take the first block for the answer.
-        found.reasoning = request.thinking is not None and request.thinking.type != "disabled"
+        found.reasoning = request.thinking is not None and request.thinking.shown
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hegui.exchange import Exchange, Piece, Surface, Usage, Verdict
+from hegui.exchange import PASS, Exchange, Piece, Surface, Usage, Verdict
 from hegui.gateway.wire import event
 
 _ENDS: Final = {
@@ -60,9 +60,8 @@ class Events:
         """Close the blocks and say why the message ends, with the usage that came last."""
         blocks = range(len(self._blocks))
         closed = b"".join(event("content_block_stop", index=index) for index in blocks)
-        delta = {"stop_reason": self._stop_reason(), "stop_sequence": None}
         usage = _usage(self._exchange.usage or Usage())
-        ended = event("message_delta", delta=delta, usage=usage)
+        ended = event("message_delta", delta=self._end(self._stop_reason()), usage=usage)
         return closed + ended + event("message_stop", aigc=self._exchange.aigc)
 
     def refusal(self, verdict: Verdict) -> bytes:
@@ -87,11 +86,18 @@ class Events:
             "role": "assistant",
             "model": self._exchange.model,
             "content": content,
-            "stop_reason": reason,
-            "stop_sequence": None,
+            **self._end(reason),
             "usage": _usage(usage),
             "aigc": self._exchange.aigc,
         }
+
+    def _end(self, reason: str | None) -> dict[str, Any]:
+        """Why the message ends; an explanation is told even where it cannot stand in the text."""
+        verdict, details = self._exchange.verdict, None
+        if reason == "refusal" and verdict is not PASS:
+            explanation = verdict.say(self._exchange.language)
+            details = {"type": "refusal", "category": None, "explanation": explanation}
+        return {"stop_reason": reason, "stop_sequence": None, "stop_details": details}
 
     def _stop_reason(self) -> str:
         """Why the message ends; some model servers end a call of tools with a mere "stop"."""

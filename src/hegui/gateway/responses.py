@@ -141,6 +141,7 @@ def _format(request: Request) -> dict[str, Any] | None:
         return None
     if form.type == "json_object":
         return {"type": "json_object"}
+    # What is left is the schema and its name: the type is left out as it has its default.
     named = msgspec.structs.replace(form, type="text", name=form.name or "answer")
     return {"type": "json_schema", "json_schema": msgspec.to_builtins(named)}
 

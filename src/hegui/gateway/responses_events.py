@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hegui.exchange import Exchange, Piece, Surface, Token, Usage, Verdict
+from hegui.exchange import PASS, Exchange, Piece, Surface, Token, Usage, Verdict
 from hegui.gateway.adapter import Asked
 from hegui.gateway.wire import event
 
@@ -101,9 +101,16 @@ class Events:
         why = _INCOMPLETE.get(self._reason)
         status = "incomplete" if why else "completed"
         body = self._body(status, [item.whole(status) for item in self._items])
-        body["incomplete_details"] = {"reason": why} if why else None
+        body["incomplete_details"] = {"reason": why, **self._told(why)} if why else None
         body["usage"] = _usage(self._exchange.usage)
         return body
+
+    def _told(self, why: str) -> dict[str, str]:
+        """Why something was withheld, told even where it cannot stand in the text."""
+        verdict = self._exchange.verdict
+        if why != "content_filter" or verdict is PASS:
+            return {}
+        return {"message": verdict.say(self._exchange.language)}
 
     def _body(self, status: str, output: list[dict[str, Any]]) -> dict[str, Any]:
         return {
