@@ -209,6 +209,9 @@ def test_text_inside_tools_and_schemas_is_checked(house):
     assert ask(response_format=schema)[2]["error"]["code"] == "input_refused"
     said = [{"role": "assistant", "tool_calls": [call('{"q": "zorb\\u006cefax"}')]}]
     assert ask(messages=said)[2]["error"]["code"] == "input_refused"
+    parts = [{"type": "text", "text": "zorb"}, {"type": "text", "text": "lefax"}]
+    said = [{"role": "user", "content": parts}]
+    assert ask(messages=said)[2]["error"]["code"] == "input_refused"
 
 
 def test_label_for_machines_in_first_and_last_event(house):

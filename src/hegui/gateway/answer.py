@@ -7,7 +7,7 @@ import msgspec
 
 from hegui.controls.control import Flow, Watch
 from hegui.controls.label import LabelControl
-from hegui.exchange import PASS, Exchange, Piece, Surface, Token, Verdict
+from hegui.exchange import PASS, Call, Exchange, Piece, Surface, Token, Verdict
 from hegui.gateway.upstream import UpstreamError
 from hegui.safety.minimise import Restorer
 
@@ -165,22 +165,22 @@ class Answer:
 
     def _call(self, piece: Piece, out: list[Piece]) -> None:
         """A call leaves whole or not at all; what its arguments say is judged as it will be read."""
-        name = piece.call.name if piece.call else ""
-        name += f" {piece.call.id}" if piece.call else ""
+        call = piece.call or Call(0, "", "")
         try:
             arguments = msgspec.json.decode(piece.text) if piece.text.strip() else {}
-            covered = self._cover([name, arguments])
+            covered = self._cover([call.id, call.name, arguments])
         except (msgspec.DecodeError, RecursionError):
-            covered = self._cover([name, piece.text])  # not JSON: a text like any other
-            arguments = piece.text
+            arguments = piece.text  # not JSON: a text like any other
+            covered = self._cover([call.id, call.name, arguments])
         if isinstance(covered, Verdict):
             self._exchange.withheld[piece.choice, "tool"] = piece.text
             self._cut(piece.choice, covered, out)
             return
-        if covered[1] != arguments:
-            text = covered[1] if isinstance(covered[1], str) else _dump(covered[1])
-            piece = msgspec.structs.replace(piece, text=text)
-        out.append(piece)
+        identity, name, said = covered
+        text = piece.text
+        if said != arguments:
+            text = said if isinstance(said, str) else _dump(said)
+        out.append(Piece(piece.choice, "tool", text, call=Call(call.index, identity, name)))
 
     def _cover(self, value: Any) -> Any:
         """The value with every text in it as the watches let it through, or their verdict."""

@@ -140,18 +140,29 @@ def _texts(request: ChatRequest) -> Iterator[str]:
         if isinstance(said.content, str):
             yield said.content
         elif said.content:
-            for part in said.content:
-                if isinstance(part, TextPart):
-                    yield part.text
-                elif isinstance(part, RefusalPart):
-                    yield part.refusal
-        yield from filter(None, (said.name, said.reasoning_content, said.refusal))
+            texts = list(_parts(said.content))
+            yield from texts
+            if len(texts) > 1:
+                yield "".join(texts)  # as the model may read them
+        yield from filter(
+            None, (said.name, said.reasoning_content, said.refusal, said.tool_call_id)
+        )
         for call in said.tool_calls or ():
+            yield call.id
             yield call.function.name
             yield from strings(_arguments(call.function.arguments))
-    for value in (request.tools, request.response_format, request.stop):
+    form = (request.tools, request.tool_choice, request.response_format, request.stop)
+    for value in (*form, request.reasoning_effort):
         if value:
             yield from strings(value)
+
+
+def _parts(content: list[Part]) -> Iterator[str]:
+    for part in content:
+        if isinstance(part, TextPart):
+            yield part.text
+        elif isinstance(part, RefusalPart):
+            yield part.refusal
 
 
 def _arguments(text: str) -> Any:
