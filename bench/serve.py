@@ -43,9 +43,6 @@ class _NoWriter(Writer):
     def finish(self, *entries: Entry) -> "asyncio.Future[None]":
         return self.submit(*entries)
 
-    def finish(self, *entries: Entry) -> "asyncio.Future[None]":
-        return self.submit(*entries)
-
     def close(self) -> None:
         pass
 
