@@ -53,6 +53,7 @@ ROUTES: Final = (
     Route("/v1/models", ("GET",), "caller"),
     Route("/v1/agreement", ("GET", "POST"), "caller"),
 )
+_LONGEST: Final = 120  # letters of a model's name, as the table of exchanges holds them
 _MOMENT: Final = 0.1  # seconds; most clients that leave do so later
 _ADAPTERS: Final[dict[str, Adapter]] = {
     "/v1/chat/completions": Chat(),
@@ -186,7 +187,9 @@ class Gateway:
         await _while_listening(call.receive, serving)
 
     def _require_model(self, name: str) -> None:
-        if not self.door.models.knows(name):
+        # An upstream may take any name, but what no record can hold must not come in.
+        fits = len(name) <= _LONGEST and "\0" not in name
+        if not fits or not self.door.models.knows(name):
             message = N_("There is no model {model}: GET /v1/models lists them.")
             raise Refused(bad_request("model_not_found", message, 404, model=name[:80]))
 
