@@ -212,7 +212,7 @@ class Writer:
 
     def _work(self, units: list[Unit]) -> "Answers":
         if self.is_down and not (time.monotonic() >= self._retry_at and self._look_again(units)):
-            return self._put_by(units, StoreDownError())
+            return [] if self._in_hand is None else self._put_by(units, StoreDownError())
         answers: Answers = []
         self._commit(units, answers)
         away = [error for _, error in answers if error and is_unreachable(error)]
