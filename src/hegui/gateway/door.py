@@ -298,7 +298,7 @@ def _take(exchange: Exchange, data: bytes) -> str:
     """The text of the first choice; usage and the reason of the end go into the exchange."""
     try:
         completion = _read(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamError("garbage") from error
     exchange.usage = completion.usage or exchange.usage
     text = ""
