@@ -257,6 +257,12 @@ class Client:
             raise UpstreamError(reply.error)
         return reply
 
+    async def reach(self) -> None:
+        """Make sure of a connection, and keep it for the next request; raises `UpstreamError`."""
+        connection = await self._take()
+        self._idle[connection] = None
+        self._slots.release()
+
     async def _ask(self, request: bytes) -> tuple[Reply, bool]:
         """Return the answer, and whether its connection had been closed before it was asked."""
         connection = await self._take()
