@@ -48,7 +48,7 @@ def test_no_evidence_no_answer(tmp_path, monkeypatch):
         async def fail(*_entries):
             raise OSError("disk full")
 
-        monkeypatch.setattr(writer, "commit", fail)
+        monkeypatch.setattr(writer, "finish", fail)
         status, headers, body = serving.ask(secret, HELLO)
         assert (status, body["error"]["code"]) == (503, "evidence_unavailable")
         assert headers["retry-after"] == "5"

@@ -10,7 +10,7 @@ from archive import admitted, fill, finished, nothing
 from hegui.evidence.verify import verify
 from hegui.language import Problem
 from hegui.store.tables import entries, outcomes
-from hegui.store.unit import Unit
+from hegui.store.unit import Unit, answer
 from hegui.store.writer import StoreDownError, Writer, WriterClosedError
 
 
@@ -115,6 +115,14 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(archive):
     loop.close()
     archive.writer.commit_now(admitted(2))
     assert count(archive) == 2
+
+
+def test_an_answer_to_a_loop_that_is_gone_is_dropped():
+    loop = asyncio.new_event_loop()
+    unit = Unit([], None, loop.create_future())
+    loop.close()
+    answer([(unit, None)])
+    assert not unit.future.done()
 
 
 def test_a_closed_writer_accepts_nothing(archive):
@@ -257,23 +265,21 @@ def test_a_full_outbox_is_the_error_it_was(hanging):
     asyncio.run(main())
 
 
-def test_the_queue_is_bounded(hanging, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "most", "size"), [("_WAITING_BYTES", 200_000, 20_000), ("_WAITING", 10, 100)]
+)
+def test_the_queue_is_bounded(hanging, monkeypatch, name, most, size):
     writer, book, _ = hanging
-    monkeypatch.setattr("hegui.store.writer._WAITING_BYTES", 100_000)
+    monkeypatch.setattr(f"hegui.store.writer.{name}", most)
     book.free.clear()
 
     async def main():
-        futures = [writer.submit(admitted(n, body=bytes(10_000))) for n in range(40)]
+        futures = [writer.submit(admitted(n, body=bytes(size))) for n in range(40)]
         await asyncio.sleep(0.05)
         refused = sum(future.done() for future in futures)
         await asyncio.wait(futures)
         assert all(isinstance(future.exception(), StoreDownError) for future in futures)
         return refused
 
-    assert 25 < asyncio.run(main()) < 40
+    assert 15 < asyncio.run(main()) < 40
     assert writer._waiting_bytes == 0
-
-
-def test_a_unit_counts_its_bodies():
-    small, large = (Unit([admitted(1, body=bytes(n))], None, None) for n in (1, 1001))
-    assert large.bytes - small.bytes == 1000
