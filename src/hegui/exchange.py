@@ -102,6 +102,7 @@ class Exchange(msgspec.Struct):
         Unscanned, ...
     ] = ()  # kinds of parts that no control can read: image, audio, file
     reasoning: bool = True  # the user gets to see what the model thought
+    upstream: str = ""  # which of the model servers answered
     state: State = "running"
     verdict: Verdict = PASS
     released: dict[tuple[int, Surface], list[str]] = msgspec.field(default_factory=dict)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hegui.gateway.events import Events
+from hegui.gateway.failure import UpstreamError
 
 
 def split(stream: bytes, cuts: list[int], limit: int = 10_000) -> list[bytes]:
@@ -80,3 +81,10 @@ def test_a_dripped_event_costs_time_linear_to_its_size():
 
     seconds(10_000)
     assert seconds(400_000) < 40 * 6 * seconds(10_000)  # 1,600 times if each byte cost a rescan
+
+
+@pytest.mark.parametrize("text", [b"data: " + b"x" * 80, b"data: " + b"x" * 80 + b"\n\n"])
+def test_an_event_beyond_the_limit_is_an_error(text):
+    with pytest.raises(UpstreamError) as caught:
+        list(Events(64).feed(text))
+    assert caught.value.kind == "too_large"

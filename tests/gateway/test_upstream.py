@@ -12,6 +12,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hegui.gateway.address import read_address
 from hegui.gateway.upstream import Client, Limits, UpstreamError
 from hegui.language import Problem
 from hostile import (
@@ -856,6 +857,7 @@ def test_an_unusable_address(address):
 )
 def test_the_host_header(address, host):
     assert f"\r\nhost: {host}\r\n" in Client(address)._head
+    assert read_address(address).shown == host
 
 
 @pytest.mark.parametrize(

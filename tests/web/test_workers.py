@@ -153,9 +153,12 @@ def test_workers_stop_when_the_parent_is_killed(tmp_path):
     archive = Archive(settings)
     process = subprocess.Popen([sys.executable, "-c", WORKER, pickle.dumps(settings).hex()])
     assert eventually(lambda: len(living(archive)) == 2, 60)
+    workers = children(process.pid)
     process.kill()
     process.wait(10)
-    assert eventually(lambda: living(archive) == set(), 30)
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30)
+    interrupt_dead(archive)  # one may have been told before it was up
+    assert living(archive) == set()
     archive.close()
 
 

@@ -54,6 +54,7 @@ class RecordControl(Control):
             "lexicon": self.house.lexicon.sha256,
             "policy": exchange.policy,
             "profile": exchange.profile,
+            "upstream": exchange.upstream,
         }
         for name, noted in (("found", exchange.found), ("shadow", exchange.shadow)):
             if noted:

@@ -159,6 +159,7 @@ class Door:
         if reply.status != HTTPStatus.OK:
             reply.abort()
             raise UpstreamError("status")
+        exchange.upstream = reply.upstream
         return reply
 
     # -- verdicts and evidence ---------------------------------------------------------------------

@@ -1,6 +1,8 @@
-"""How a model server can fail: the one error of everything that talks to it."""
+"""What a model server may take, and the one error of everything that talks to it."""
 
 from typing import Final, Literal
+
+import msgspec
 
 from hegui.language import N_, Problem
 
@@ -22,3 +24,16 @@ class UpstreamError(Problem):
     def __init__(self, kind: Kind) -> None:
         super().__init__(f"upstream.{kind}", _MESSAGES[kind])
         self.kind: Kind = kind
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a model server may take, in seconds and bytes for each request."""
+
+    connect_seconds: float = 5  # until a connection is free, or made
+    first_byte_seconds: float = 60  # until the headers are here
+    idle_seconds: float = 60  # of silence within a body, and of a connection without work
+    total_seconds: float = 600
+    max_body_bytes: int = 16 * 1024 * 1024  # of a body that is read whole
+    max_event_bytes: int = 1024 * 1024
+    max_header_bytes: int = 64 * 1024
+    max_connections: int = 256

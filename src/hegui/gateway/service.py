@@ -95,7 +95,7 @@ class Service:
                 try:
                     await asyncio.to_thread(refresh)
                 except (SQLAlchemyError, Problem, OSError) as error:  # what was read stays
-                    log.error("refresh.failed", error=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+                    log.error("refresh.failed", error=getattr(error, "code", type(error).__name__))  # noqa: TRY400 (no trace: it may hold data)
 
     def _refresh_callers(self) -> bool:
         changed = self.callers.refresh()

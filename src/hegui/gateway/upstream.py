@@ -8,36 +8,18 @@ from functools import partial
 from typing import Final, cast
 
 import httptools
-import msgspec
 
+from hegui.gateway.address import FRAMES, read_address, request_head, trust
 from hegui.gateway.events import Events
-from hegui.gateway.failure import Kind, UpstreamError
-from hegui.language import N_, Problem
+from hegui.gateway.failure import Kind, Limits, UpstreamError
 
 __all__ = ["Client", "Limits", "Reply", "UpstreamError"]
 
 _Idle = dict["_Connection", None]  # the one used last comes last
 _UNREAD_BYTES: Final = 256 * 1024  # may wait for a slow reader; then the server has to wait
 _PIECE_BYTES: Final = 64  # what a piece costs beside its content; uncounted, crumbs fill memory
-_ADDRESS: Final = re.compile(r'(?a)(https?)://([\w.-]+|\[[\da-f:.]+])(?::(\d+))?(/[!"$->@-~]*)?')
 _TARGET: Final = re.compile(r"/[!-~]*")
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [!-~]([ -~]*[!-~])?")
 _PLAIN: Final = (("content-encoding", "identity"), ("transfer-encoding", "chunked"))
-_FRAMES: Final = {"content-length", "transfer-encoding"}
-_OWN: Final = {"host", "connection", "accept-encoding", *_FRAMES}
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What a model server may take, in seconds and bytes for each request."""
-
-    connect_seconds: float = 5  # until a connection is free, or made
-    first_byte_seconds: float = 60  # until the headers are here
-    idle_seconds: float = 60  # of silence within a body, and of a connection without work
-    total_seconds: float = 600
-    max_body_bytes: int = 16 * 1024 * 1024  # of a body that is read whole
-    max_event_bytes: int = 1024 * 1024
-    max_header_bytes: int = 64 * 1024
-    max_connections: int = 256
 
 
 class Reply:
@@ -150,7 +132,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         status = self._reply.status if self._busy else 0
-        if status and not exc and self._reply.headers.keys().isdisjoint(_FRAMES):
+        if status and not exc and self._reply.headers.keys().isdisjoint(FRAMES):
             self.finish(None)  # a body of no stated length ends with its connection
         else:
             self.finish("tls" if isinstance(exc, ssl.SSLError) else "closed_early")
@@ -249,15 +231,10 @@ class Client:
         limits: Limits | None = None,
         ca_file: str | None = None,
     ) -> None:
-        address = _ADDRESS.fullmatch(base_url)
-        if not address or not 0 < int(address[3] or 80) < 65536:
-            message = N_("Write the model server's address as https://host:port/v1.")
-            raise Problem("upstream.address", message)
-        scheme, host, port, prefix = address.groups()
-        self._prefix = (prefix or "").rstrip("/")
-        self._host, self._port = host.strip("[]"), int(port or (443 if scheme == "https" else 80))
-        self._tls = _trust(ca_file) if scheme == "https" else None
-        self._head = _head(f"{host}:{port}" if port else host, headers or {})
+        address = read_address(base_url)
+        self._prefix, self._host, self._port = address.prefix, address.host, address.port
+        self._tls = trust(ca_file) if address.is_tls else None
+        self._head = request_head(address.shown, headers or {})
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(self._limits.max_connections)
         self._idle: _Idle = {}
@@ -279,6 +256,12 @@ class Client:
         if reply.error and not reply.status:
             raise UpstreamError(reply.error)
         return reply
+
+    async def reach(self) -> None:
+        """Make sure of a connection, and keep it for the next request; raises `UpstreamError`."""
+        connection = await self._take()
+        self._idle[connection] = None
+        self._slots.release()
 
     async def _ask(self, request: bytes) -> tuple[Reply, bool]:
         """Return the answer, and whether its connection had been closed before it was asked."""
@@ -315,27 +298,3 @@ class Client:
         """Close the connections that are not at work."""
         while self._idle:
             self._idle.popitem()[0].finish(None)
-
-
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        if ca_file:
-            context.load_verify_locations(ca_file)
-    except OSError as cause:
-        message = N_("{path} holds no readable certificates in PEM form; name a file that does.")
-        raise Problem("upstream.ca_file", message, path=ca_file) from cause
-    return context
-
-
-def _head(host: str, headers: Mapping[str, str]) -> str:
-    """Return the request's headers up to the body's length."""
-    lines = {"content-type": "application/json", "user-agent": "hegui"}
-    for name, value in headers.items():
-        if name.lower() in _OWN or not _HEADER.fullmatch(f"{name.lower()}: {value}"):
-            message = N_("The header {name} cannot be sent; remove it or correct it.")
-            raise Problem("upstream.header", message, name=name)
-        lines[name.lower()] = value
-    lines |= {"host": host, "accept-encoding": "identity", "content-length": ""}
-    return "\r\n".join(f"{name}: {value}" for name, value in lines.items())

@@ -1,20 +1,17 @@
 """What is handed to the writer: entries, together in units, and how their callers are answered."""
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table
 
 Check = Callable[[Connection], object]
 Outcome = BaseException | None
-
-_UNIT_BYTES: Final = 2_000  # what a unit costs beside its bodies, roughly
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -44,11 +41,8 @@ class Unit(msgspec.Struct, gc=False, eq=False):
     check: Check | None
     future: "asyncio.Future[None] | Future[None]"
     may_wait: bool = False  # in the outbox
-    since: float = msgspec.field(default_factory=time.monotonic)
-
-    @property
-    def bytes(self) -> int:
-        return _UNIT_BYTES + sum(len(entry.body or b"") for entry in self.entries)
+    since: float = 0.0
+    bytes: int = 0  # of its bodies, if they are large
 
 
 Answers = list[tuple[Unit, Outcome]]

@@ -41,7 +41,10 @@ _BATCH: Final = 512  # units in one transaction: bounds how long others wait for
 _GATHER_SECONDS: Final = 0.0005
 _REST_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 1.0  # between two looks whether the store is back
-_WAITING_BYTES: Final = 64 * 1024 * 1024  # of bodies in the queue; what would exceed it is refused
+# What may stand in the queue: units, and the bytes of those that are large. Beyond it is refused.
+_WAITING: Final = 4_096
+_WAITING_BYTES: Final = 64 * 1024 * 1024
+_LARGE: Final = 16_384
 
 
 class Book(Protocol):
@@ -150,9 +153,15 @@ class Writer:
     def _submit(self, unit: Unit) -> None:
         if self._closed:
             raise WriterClosedError
-        with self._lock:
-            full = self._waiting_bytes > _WAITING_BYTES
-            if not full:
+        unit.since = time.monotonic()
+        size = 0
+        for entry in unit.entries:
+            size += len(entry.body or b"")
+        full = self._waiting.qsize() >= _WAITING
+        if size > _LARGE and not full:  # the others are counted without a lock
+            with self._lock:
+                full = self._waiting_bytes + size > _WAITING_BYTES
+                unit.bytes = 0 if full else size
                 self._waiting_bytes += unit.bytes
         if full:
             answer([(unit, StoreDownError())])
@@ -199,8 +208,9 @@ class Writer:
         return self._waiting.get()
 
     def _take_in_hand(self, units: list[Unit]) -> None:
+        size = sum([unit.bytes for unit in units])
         with self._lock:
-            self._waiting_bytes -= sum(unit.bytes for unit in units)
+            self._waiting_bytes -= size
             self._in_hand = units
             self._since = units[0].since if units else time.monotonic()
 
@@ -212,7 +222,7 @@ class Writer:
 
     def _work(self, units: list[Unit]) -> "Answers":
         if self.is_down and not (time.monotonic() >= self._retry_at and self._look_again(units)):
-            return self._put_by(units, StoreDownError())
+            return [] if self._in_hand is None else self._put_by(units, StoreDownError())
         answers: Answers = []
         self._commit(units, answers)
         away = [error for _, error in answers if error and is_unreachable(error)]
