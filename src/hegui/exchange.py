@@ -132,15 +132,13 @@ class Exchange(msgspec.Struct):
         return "".join(self.released.get((0, "content"), ()))
 
 
-_latest = time.time_ns()
+_START: Final = time.time_ns()
 
 
 def new_id() -> str:
     """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end.
 
-    In one process they never go back, even if the clock does: what a process that died has left open
-    is looked for from the time of its start (see `gateway.instances`).
+    None is earlier than the start of the process, even if the clock goes back: what a process that
+    died has left open is looked for from there (see `gateway.instances`).
     """
-    global _latest  # noqa: PLW0603 (a clock has a state)
-    _latest = max(_latest, time.time_ns())
-    return f"{_latest // 1_000_000:012x}{urandom(10).hex()}"
+    return f"{max(_START, time.time_ns()) // 1_000_000:012x}{urandom(10).hex()}"

@@ -28,14 +28,14 @@ def test_what_waits_is_sealed_and_comes_into_the_store_once_and_in_order(archive
     outbox = made(archive)
     numbers = range(300)  # more than are committed together
     for number in numbers:
-        archive.writer.commit_now(admitted(number, f"p{number % 3}"))
-    outbox.put([finished(0, "p0"), finished(1, "p1")], ask_vault=False)
+        archive.writer.commit_now(admitted(number, f"person-{number % 3}"))
+    outbox.put([finished(0, "person-0"), finished(1, "person-1")], ask_vault=False)
     for number in numbers[2:]:
-        outbox.put([finished(number, f"p{number % 3}")], ask_vault=False)
+        outbox.put([finished(number, f"person-{number % 3}")], ask_vault=False)
     assert outbox.waiting
     data = outbox.path.read_bytes()
     assert SECRET not in data
-    assert b"p1" not in data  # nor does it say whose it is
+    assert b"person-" not in data  # nor does it say whose it is
     assert outbox.path.stat().st_mode & 0o777 == 0o600
     assert outbox.deliver(archive.writer.commit_each) == 300
     assert not outbox.waiting

@@ -16,6 +16,8 @@ from saying import choice
 from serving import MODEL
 from soaking import publish
 
+pytestmark = pytest.mark.once
+
 SAID = [{"role": "user", "content": "hello"}]
 FUNCTION = {"name": "weather", "parameters": SCHEMA}
 BODIES = {

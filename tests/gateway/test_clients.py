@@ -14,6 +14,8 @@ from routing import HIT, SCHEMA, WEATHER, events, leaked, routed
 from saying import choice
 from serving import MODEL
 
+pytestmark = pytest.mark.once
+
 SAID = [{"role": "user", "content": "hello"}]
 LOUD = {"accept-language": "en"}
 FUNCTION = {"name": "weather", "description": "Tells the weather.", "parameters": SCHEMA}

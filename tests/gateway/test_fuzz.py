@@ -30,6 +30,8 @@ from saying import Saying, call, token
 from serving import MODEL, Serving, make_user, prepared, serving_settings
 from soaking import publish
 
+pytestmark = pytest.mark.once
+
 FEW, MANY = 60, 1_200  # examples a test: `make test`, `make soak`
 PATIENCE = 10  # seconds in which every answer must be over
 SAID = [

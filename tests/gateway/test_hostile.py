@@ -15,6 +15,8 @@ from hegui.store.tables import exchanges, outcomes
 from hostile import CHUNKED, LAST_CHUNK, Server, chunk, eventually, head, reply
 from serving import HELLO, Serving, prepared, raw, serving_settings
 
+pytestmark = pytest.mark.once
+
 MB = 1 << 20
 ZEROS = b"0" * (MB // 4)
 DEEP = b"[" * 10_000 + b"]" * 10_000

@@ -19,6 +19,8 @@ from scripted import ScriptedModel
 from serving import HELLO, Serving, prepared, raw, serving_settings
 from soaking import publish
 
+pytestmark = pytest.mark.once
+
 TERMS = ("zorblefax", "嘀咚瓦棱", "quv", "咕噜", "vexnal drimp")
 CLEAN = "今天天气很好，我们去公园。The weather is fine; 3 apples, 12.5 kg! \n你好世界abcdegh "
 SEPARATORS = " \t.-_*·，。\u200b\u200d😀"
@@ -202,7 +204,7 @@ RUNS = {
 @pytest.mark.parametrize("run", RUNS)
 def test_nothing_of_a_hit_leaves(house, run):
     dice = random.Random(run)
-    for _ in range(125):
+    for _ in range(40):  # tests/gateway/test_borders.py has 500 for every route
         RUNS[run](house, dice)
 
 

@@ -24,6 +24,8 @@ from routing import HIT, REFUSED, leaked, routed
 from saying import choice
 from serving import HELLO, MODEL, Serving, prepared, raw, serving_settings
 
+pytestmark = pytest.mark.once
+
 SAID = HELLO["messages"]
 BODIES = {
     "/v1/chat/completions": {"messages": SAID},

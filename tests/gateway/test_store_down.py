@@ -31,6 +31,8 @@ from hegui.tick import tick
 from hostile import CHUNKED, LAST_CHUNK, Server, chunk, eventually
 from serving import HELLO, Serving, prepared, raw, serving_settings
 
+pytestmark = pytest.mark.once
+
 WAIT = 1.5  # seconds; what may wait no longer than this
 HERE = Path(__file__).parents[1]
 LOCKER = """
@@ -50,7 +52,7 @@ def piece(text: str) -> bytes:
 class Slow:
     """A model that says its first word at once and the rest when it is told to go on."""
 
-    def __init__(self, rest: str = "the rest") -> None:
+    def __init__(self, rest: str = "the-rest") -> None:
         self.go_on, self.rest = threading.Event(), rest
         self.stays, self.over = 0, threading.Event()  # this connection gets no rest before the end
 
@@ -116,7 +118,7 @@ def check_all(settings, ended: set[str]) -> Counter:
     return Counter(found.values())
 
 
-def outage(settings, take_away, bring_back, *, streams: int = 5, rest: str = "the rest") -> None:
+def outage(settings, take_away, bring_back, *, streams: int = 5, rest: str = "the-rest") -> None:
     """Take the store away in the midst of answers, look, and bring it back."""
     secret = prepared(settings)
     model = Slow(rest)
@@ -287,11 +289,9 @@ def test_kill_9_between_outbox_and_store(tmp_path):
     with Server(model) as server:
         upstream = msgspec.structs.replace(settings.upstream[0], url=f"{server.url}/v1")
         settings = msgspec.structs.replace(settings, upstream=(upstream,))
-        port = free_port()
-        process = subprocess.Popen(
-            [sys.executable, HERE / "serving.py", pickle.dumps(settings).hex(), str(port)]
-        )
-        assert eventually(lambda: listens(port), 30)
+        command = [sys.executable, HERE / "serving.py", pickle.dumps(settings).hex()]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        port = int(process.stdout.readline())
         running = [Stream(port, secret) for _ in range(4)]
         model.stays = 5
         half = Stream(port, secret)  # will not have ended
@@ -304,6 +304,7 @@ def test_kill_9_between_outbox_and_store(tmp_path):
         for stream in running:
             assert "[DONE]" in stream.rest()
         process.kill()
+        process.stdout.close()
         process.wait(10)
         half._connection.close()
         model.over.set()
@@ -316,23 +317,6 @@ def test_kill_9_between_outbox_and_store(tmp_path):
     assert found[half.exchange] == "interrupted"
     archive.close()
     check_all(settings, {stream.exchange for stream in running})
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    import socket
-
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
@@ -366,7 +350,8 @@ def test_clocks_that_jump(request, database_url, tmp_path):
         assert counts["finished"] >= asked + 2
 
 
-def test_what_a_process_left_open_is_found_although_the_clock_went_back(tmp_path):
+def test_what_a_process_left_open_is_found_although_the_clock_went_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("hegui.exchange._START", time.time_ns())  # a service starts once a process
     settings = quick(serving_settings(tmp_path))
     prepared(settings)
     from archive import admitted

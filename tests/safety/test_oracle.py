@@ -15,6 +15,8 @@ from hegui.safety.window import Window
 from safety.naive import lexicon_hits, personal_hits
 from soaking import publish
 
+pytestmark = pytest.mark.once
+
 TERMS = [
     Entry("zorb", "A.1.f", "mask"), Entry("zorblefax", "A.1.f", "withhold"),
     Entry("plonk varet", "A.1.f", "refuse", variants=("pl onk",)), Entry("咔噜磨砂", "A.1.f"),

@@ -29,6 +29,8 @@ from hegui.web.workers import Workers, listen
 from hostile import eventually
 from serving import HELLO, prepared, raw, serving_settings
 
+pytestmark = pytest.mark.once
+
 WORKER = """
 import pickle, sys
 from hegui.gateway.service import Service
