@@ -33,12 +33,15 @@ class _NoWriter(Writer):
     """Takes entries and keeps nothing."""
 
     def __init__(self) -> None:
-        pass
+        self.is_down = False
 
     def submit(self, *entries: Entry, check: object = None) -> "asyncio.Future[None]":  # noqa: ARG002
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future
+
+    def finish(self, *entries: Entry) -> "asyncio.Future[None]":
+        return self.submit(*entries)
 
     def close(self) -> None:
         pass
@@ -56,7 +59,11 @@ def _settings(folder: Path, port: int, upstream: int) -> Settings:
     _lexicon(folder / "words.lexicon")
     return Settings(
         server=Server(port=port),
-        store=Store(url=f"sqlite:///{folder}/hegui.db", vault_url=f"sqlite:///{folder}/vault.db"),
+        store=Store(
+            url=f"sqlite:///{folder}/hegui.db",
+            vault_url=f"sqlite:///{folder}/vault.db",
+            outbox=folder / "outbox",
+        ),
         evidence=EvidenceSettings(
             master_key=folder / "master.key",
             signing_key=folder / "ledger.key",

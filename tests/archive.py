@@ -20,6 +20,7 @@ def settings_in(folder: Path, store_url: str = "", vault_url: str = "") -> Setti
         store=Store(
             url=store_url or f"sqlite:///{folder / 'hegui.db'}",
             vault_url=vault_url or f"sqlite:///{folder / 'vault.db'}",
+            outbox=folder / "outbox",
         ),
         evidence=Evidence(
             origin="ledger.example.cn/service-1",

@@ -27,6 +27,8 @@ CHINESE_ALLOWED = {
 _WHOLE = "tests/web and tests/browser drive it by whole requests, as its users do"
 WITHOUT_TESTS: dict[str, str] = {
     "gateway/app.py": "tests/gateway drives it over HTTP, as its callers do",
+    "gateway/embeddings.py": "tests/gateway/test_answer.py asks it over HTTP",
+    "gateway/moderations.py": "tests/gateway/test_answer.py asks it over HTTP",
     "web/forms.py": _WHOLE,
     "web/render.py": _WHOLE,
     "web/routing.py": _WHOLE,

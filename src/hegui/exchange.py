@@ -1,6 +1,7 @@
 """The one object of the house: an exchange (one request and its answer), and the verdicts on it."""
 
 import time
+from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any, Final, Literal
 
@@ -8,8 +9,11 @@ import msgspec
 
 from hegui.language import say
 from hegui.people.callers import Caller
+from hegui.safety.minimise import Restorer
 
 Decision = Literal["pass", "mask", "withhold", "refuse"]
+Unscanned = Literal["image", "audio", "file"]
+Surface = Literal["content", "reasoning", "refusal", "tool", "end"]
 State = Literal["running", "answering", "finished", "withheld", "refused", "interrupted"]
 
 
@@ -47,6 +51,37 @@ class Usage(msgspec.Struct):
     total_tokens: int = 0
 
 
+class Call(msgspec.Struct, gc=False):
+    """A tool that the model wants called."""
+
+    index: int
+    id: str
+    name: str
+
+
+class Token(msgspec.Struct, gc=False):
+    """A token of an answer with its log-probability, and what else could have stood there."""
+
+    token: str
+    logprob: float = 0.0
+    bytes: list[int] | None = None
+    top_logprobs: list["Token"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Piece(msgspec.Struct, gc=False):
+    """Text of one surface of one choice of an answer.
+
+    `content`, `reasoning` and `refusal` come in pieces, `tool` (the arguments of a call, as JSON) comes
+    whole. `end` closes its choice; its text is the reason: stop, length, tool_calls, content_filter.
+    """
+
+    choice: int
+    surface: Surface
+    text: str
+    tokens: Sequence[Token] = ()
+    call: Call | None = None
+
+
 class Exchange(msgspec.Struct):
     """One request and its answer, from the door to the ledger."""
 
@@ -60,15 +95,50 @@ class Exchange(msgspec.Struct):
     texts: tuple[str, ...]  # every text of the request, in order
     request: bytes  # as it came in; sealed as evidence
     forward: bytes  # as it goes to the model
+    path: str = "chat/completions"  # of the model server
+    choices: int = 1  # answers that were asked for
+    plain: bool = True  # the answer is prose for a person: not JSON, no calls of tools
+    unscanned: tuple[
+        Unscanned, ...
+    ] = ()  # kinds of parts that no control can read: image, audio, file
+    reasoning: bool = True  # the user gets to see what the model thought
+    upstream: str = ""  # which of the model servers answered
     state: State = "running"
     verdict: Verdict = PASS
-    released: list[str] = msgspec.field(default_factory=list)
-    withheld: str = ""  # what the model wrote and the user never saw
-    finish: str = "stop"  # why the model ended: stop, length, content_filter
+    released: dict[tuple[int, Surface], list[str]] = msgspec.field(default_factory=dict)
+    withheld: dict[tuple[int, Surface], str] = msgspec.field(default_factory=dict)  # never seen
     usage: Usage | None = None
+    profile: Literal["adult", "minor"] = "adult"
+    policy: str = ""  # version of what decided
+    passed: list[dict[str, str]] = msgspec.field(
+        default_factory=list
+    )  # unscanned: kind, owner, reason
+    found: set[str] = msgspec.field(default_factory=set)  # risks, and kinds of personal information
+    shadow: set[str] = msgspec.field(
+        default_factory=set
+    )  # what the policy in shadow would have done
+    rewrite: Callable[[Callable[[str], str]], bytes] | None = (
+        None  # `forward` with its texts changed
+    )
+    restorer: Callable[[], Restorer] | None = None  # puts back what the model was not shown
     label: str = ""  # version of the label that was shown
+    aigc: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # the same for machines, in the envelope
+
+    @property
+    def answer(self) -> str:
+        """What the user saw as the (first) answer."""
+        return "".join(self.released.get((0, "content"), ()))
+
+
+_START: Final = time.time_ns()
 
 
 def new_id() -> str:
-    """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end."""
-    return f"{time.time_ns() // 1_000_000:012x}{urandom(10).hex()}"
+    """32 hex digits, the first 12 the time in milliseconds: ids sort by time, tables grow at one end.
+
+    None is earlier than the start of the process, even if the clock goes back: what a process that
+    died has left open is looked for from there (see `gateway.instances`).
+    """
+    return f"{max(_START, time.time_ns()) // 1_000_000:012x}{urandom(10).hex()}"

@@ -21,6 +21,10 @@ _PREFIX: Final = "HEGUI_"
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=365)]
+# The form alone; `hegui.labels.implicit` holds the check character of the company's code against it.
+ProducerCode = Annotated[str, msgspec.Meta(pattern=r"^(00[0-9A-Z]{25})?$")]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +39,8 @@ class Service(Section, frozen=True):
     report_address: str = "report@example.org"
     report_days: Days = 15  # calendar days until a report is answered: published, so it binds
     filing: tuple[str, ...] = ()
+    # The provider's 27 letters of the coding rules for labels; none: no machine-readable label.
+    producer_code: ProducerCode = ""
     audience: Text = Text(zh="成年用户", en="Adults")
     uses: Text = Text(zh="了解生成式人工智能的合规要求", en="Learning what the rules ask")
     language: Literal["zh", "en"] = "zh"
@@ -49,7 +55,8 @@ class Server(Section, frozen=True):
     port: int = 8000
     public_url: str = ""  # as users see it; empty: http://host:port
     max_body_bytes: int = 1_048_576
-    max_requests: int = 512  # under way at once; more are answered 503
+    max_requests: int = 512  # under way at once in each process; more are answered 503
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1  # processes on the one port
 
 
 class Store(Section, frozen=True):
@@ -57,6 +64,9 @@ class Store(Section, frozen=True):
 
     url: str = "sqlite:///data/hegui.db"
     vault_url: str = "sqlite:///data/vault.db"
+    wait_seconds: Seconds = 5  # until a store that does not answer counts as gone
+    outbox: Path = Path("data/outbox")  # on a disk of its own it outlasts a full one
+    outbox_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=1 << 32)] = 16_777_216  # each process
 
 
 class Evidence(Section, frozen=True):
@@ -75,12 +85,6 @@ class Moderation(Section, frozen=True):
     lexicon: Path | None = None  # built by `hegui lexicon build`; empty: the sample words
 
 
-class Labels(Section, frozen=True):
-    """Where the text label stands (GB 45438-2025, 5.1)."""
-
-    position: Literal["prefix", "suffix"] = "suffix"
-
-
 class Limits(Section, frozen=True):
     """How much one key, and one user, may ask a minute."""
 
@@ -89,7 +93,10 @@ class Limits(Section, frozen=True):
 
 
 class Upstream(Section, frozen=True):
-    """A model behind the gateway. The first is the default."""
+    """A model behind the gateway.
+
+    Those that serve the same name are asked in the order in which they stand in the file.
+    """
 
     name: str
     url: str  # "demo:" is the built-in stand-in
@@ -99,6 +106,13 @@ class Upstream(Section, frozen=True):
     place: str = ""  # ISO 3166 code of where it runs (PIPL Art. 38: is data sent abroad?)
     base_model: str = ""
     filing: str = ""  # filing or registration number (Art. 7(1))
+    connect_seconds: Seconds = 5
+    first_byte_seconds: Seconds = 60
+    idle_seconds: Seconds = 60  # of silence within an answer
+    total_seconds: Seconds = 600
+    max_answer_bytes: Count = 16_777_216  # of an answer in one piece
+    max_event_bytes: Count = 1_048_576  # of one event of a stream
+    max_connections: Count = 256
 
 
 class Settings(Section, frozen=True):
@@ -107,7 +121,6 @@ class Settings(Section, frozen=True):
     store: Store = Store()
     evidence: Evidence = Evidence()
     moderation: Moderation = Moderation()
-    labels: Labels = Labels()
     limits: Limits = Limits()
     upstream: tuple[Upstream, ...] = (Upstream(name="demo", url="demo:", models=("hegui-demo",)),)
 
@@ -222,6 +235,7 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
             settings.store,
             url=_anchor_url(settings.store.url, folder),
             vault_url=_anchor_url(settings.store.vault_url, folder),
+            outbox=folder / settings.store.outbox,
         ),
         evidence=replace(
             evidence,

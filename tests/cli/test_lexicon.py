@@ -102,3 +102,12 @@ def test_hits_as_json(built):
             "action": "withhold",
         }
     ]
+
+
+def test_a_build_adds_the_variants_asked_for(tmp_path):
+    source, path = tmp_path / "words.csv", tmp_path / "out"
+    source.write_text("term,category\n发财国,A.3.e\n")
+    asked = ["--variants", "traditional", "--variants", "pinyin"]
+    assert run(app, ["lexicon", "build", str(source), "-o", str(path), *asked]).exit_code == 0
+    for text in ("發財國", "facaiguo"):
+        assert "发财国" in run(app, ["lexicon", "test", str(path), text]).output

@@ -5,7 +5,6 @@ import base64
 import time
 
 import jwt
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,8 +21,8 @@ from hegui.exchange import PASS, Exchange, Verdict, new_id
 from hegui.law import register
 from hegui.people.agreement import Agreements
 from hegui.people.callers import Caller, Callers
+from hegui.policy import Policies
 from hegui.safety.sample import sample_lexicon
-from hegui.settings import Labels
 
 
 @pytest.fixture
@@ -31,14 +30,16 @@ def house(on_sqlite):
     agreements = Agreements(on_sqlite)
     agreements.publish_sample()
     callers = Callers(on_sqlite)
-    return House(on_sqlite.settings, on_sqlite, callers, agreements, sample_lexicon())
+    return House(
+        on_sqlite.settings, on_sqlite, callers, agreements, Policies(on_sqlite), sample_lexicon()
+    )
 
 
-def exchange(person="p", text="hello", state="running"):
+def exchange(person="p", text="hello", state="running", *, plain=True):
     made = Exchange(
         new_id(), "r", "en", Caller("k", person), person, "m", False, (text,), b"{}", b"{}"
     )
-    made.state = state
+    made.state, made.plain = state, plain
     return made
 
 
@@ -80,12 +81,17 @@ def test_a_forbidden_answer_stops_before_the_word(house):
     assert stops[0] == "withhold"
 
 
-@pytest.mark.parametrize(("position", "before", "after"), [("prefix", 1, 0), ("suffix", 0, 1)])
-def test_the_label_stands_where_the_settings_say(house, position, before, after):
-    settings = msgspec.structs.replace(house.settings, labels=Labels(position=position))
-    control = LabelControl(msgspec.structs.replace(house, settings=settings))
+@pytest.mark.parametrize(
+    ("position", "before", "after"), [("prefix", 1, 0), ("suffix", 0, 1), ("corner", 0, 1)]
+)
+def test_the_label_stands_where_the_policy_says(house, position, before, after):
+    body = f"labels:\n  position: {position}\n".encode()
+    house.policies.stage(house.policies.draft(body, "staff_1"), "live", "staff_1", urgent="a test")
+    control = LabelControl(house)
     assert bool(control.before(exchange())) == bool(before)
-    assert bool(control.after(exchange())) == bool(after)
+    assert bool(control.after(exchange(), "an answer")) == bool(after)
+    data = exchange(plain=False)
+    assert (control.before(data), control.after(data, "{}")) == ("", "")
     assert control.version
 
 

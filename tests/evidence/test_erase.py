@@ -222,7 +222,7 @@ def test_a_restored_vault_forgets_again(tmp_path):
 
 
 def test_a_reader_that_holds_the_vault_open_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("hegui.store.engine._BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("hegui.store.engine._WAIT_SECONDS", 0.05)
     archive = make_archive(tmp_path)
     fill(archive, 1)
     monkeypatch.setattr("hegui.evidence.vault._PATIENCE_SECONDS", 0.1)

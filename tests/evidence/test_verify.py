@@ -22,6 +22,8 @@ from hegui.store.tables import (
     keys,
     ledger_head,
     periods,
+    policies,
+    policy_texts,
     tombstones,
 )
 from hegui.store.tables import checkpoints as checkpoint_rows
@@ -48,11 +50,16 @@ def rich(archive) -> None:
 
     version = sha256(TEXT).hexdigest()
     for table in RECORDS:
-        if table not in {erasures, agreements}:
+        if table not in {erasures, agreements, policies}:
             archive.writer.commit_now(record(table, 1), record(table, 2))
     archive.writer.commit_now(
         Entry("agreement.published", CARRIES, "a", {"version": version}, agreements),
         check=lambda c: c.execute(insert(agreement_texts), {"version": version, "body": TEXT}),
+    )
+    facts = {"version": version, "core": version, "author": "operator"}
+    archive.writer.commit_now(
+        Entry("policy.drafted", CARRIES, "p", facts, policies),
+        check=lambda c: c.execute(insert(policy_texts), {"version": version, "body": TEXT}),
     )
     archive.writer.commit_now(admitted(77, "gone"))
     erase(archive, "gone", "request")
@@ -153,8 +160,9 @@ def test_any_change_of_a_record_is_found_and_named(archive):
             tamper.change(archive.store, table, column.name)
         tamper.remove(archive.store, table)
         row = dict(tamper.row(archive.store, table)._mapping)
-        first = next(iter(table.primary_key)).name
-        tamper.add(archive.store, table, row | {first: "inserted", **other_digest(row)})
+        first = next(iter(table.primary_key))
+        new = 99 if isinstance(first.type, Integer) else "inserted"
+        tamper.add(archive.store, table, row | {first.name: new, **other_digest(row)})
     assert tamper.missed == []
     assert verify(archive, nothing, unseal=True).findings == []
 
@@ -184,9 +192,10 @@ def test_any_change_of_the_ledgers_own_tables_is_found_and_named(archive):
     for column in ("name", "retention", "period"):
         tamper.change(store, periods, column)
     tamper.remove(store, periods)
-    tamper.change(store, agreement_texts, "body")
-    tamper.change(store, agreement_texts, "version")
-    tamper.remove(store, agreement_texts)
+    for texts in (agreement_texts, policy_texts):
+        tamper.change(store, texts, "body")
+        tamper.change(store, texts, "version")
+        tamper.remove(store, texts)
     last = even.seq
     tamper.add(store, entries, {"seq": last + 1, "head": odd.head, "nodes": b""})
     tamper.add(store, entries, {"seq": -1, "head": odd.head, "nodes": b""})

@@ -25,7 +25,9 @@ BAD_BODIES = {
     "no model": json.dumps({"messages": SAID}).encode(),
     "no messages": json.dumps({"model": MODEL}).encode(),
     "empty messages": json.dumps({"model": MODEL, "messages": []}).encode(),
-    "unknown role": json.dumps(HELLO | {"messages": [{"role": "tool", "content": ""}]}).encode(),
+    "unknown role": json.dumps(
+        HELLO | {"messages": [{"role": "narrator", "content": ""}]}
+    ).encode(),
     "no content": json.dumps(HELLO | {"messages": [{"role": "user"}]}).encode(),
     "null content": json.dumps(HELLO | {"messages": [{"role": "user", "content": None}]}).encode(),
     "an image": json.dumps(
@@ -35,10 +37,11 @@ BAD_BODIES = {
     "huge number": json.dumps(HELLO | {"seed": 10**400}).encode(),
     "not a number": b'{"model":"m","messages":[],"temperature":NaN}',
     "words for a number": json.dumps(HELLO | {"temperature": "{warm}"}).encode(),
-    "tools": json.dumps(HELLO | {"tools": [{"type": "function"}]}).encode(),
-    "several choices": json.dumps(HELLO | {"n": 2}).encode(),
-    "log-probabilities": json.dumps(HELLO | {"logprobs": True}).encode(),
-    "JSON format": json.dumps(HELLO | {"response_format": {"type": "json_object"}}).encode(),
+    "tools that are none": json.dumps(HELLO | {"tools": ["x"]}).encode(),
+    "old functions": json.dumps(HELLO | {"functions": [{"name": "f"}]}).encode(),
+    "too many choices": json.dumps(HELLO | {"n": 17}).encode(),
+    "no choice": json.dumps(HELLO | {"n": 0}).encode(),
+    "too many alternatives": json.dumps(HELLO | {"top_logprobs": 21}).encode(),
     "audio": json.dumps(HELLO | {"modalities": ["audio"]}).encode(),
 }
 
@@ -88,7 +91,7 @@ def test_stale_acceptance(served):
 def test_unknown_model_route_and_method(served):
     serving, secret = served
     check(serving.ask(secret, HELLO | {"model": "{x}" * 99}), 404, "model_not_found")
-    for path in ("/v1/embeddings", "/v1/chat/completions/", "/v1/%00", "/v1/{x}", "/v1/../v1"):
+    for path in ("/v1/edits", "/v1/chat/completions/", "/v1/%00", "/v1/{x}", "/v1/../v1"):
         check(serving.ask(secret, HELLO, path), 404, "unknown_route")
     check(serving.ask(secret, None), 405, "wrong_method")
 

@@ -1,5 +1,6 @@
 """The door fails closed: a control that breaks refuses, evidence that cannot be kept stops."""
 
+import asyncio
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from hegui.controls.identity import IdentityControl
 from hegui.controls.limits import LimitsControl
 from hegui.controls.moderation import ModerationControl
 from hegui.exchange import Verdict
-from hegui.gateway.door import Chain
+from hegui.gateway.answer import Chain
 from serving import HELLO, Serving, prepared, raw, serving_settings
 
 
@@ -45,10 +46,12 @@ def test_no_evidence_no_answer(tmp_path, monkeypatch):
     with Serving(settings) as serving:
         writer = serving.service.archive.writer
 
-        async def fail(*_entries):
-            raise OSError("disk full")
+        def fail(*_entries):
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(OSError("disk full"))
+            return future
 
-        monkeypatch.setattr(writer, "commit", fail)
+        monkeypatch.setattr(writer, "submit", fail)
         status, headers, body = serving.ask(secret, HELLO)
         assert (status, body["error"]["code"]) == (503, "evidence_unavailable")
         assert headers["retry-after"] == "5"

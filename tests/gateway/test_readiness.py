@@ -3,6 +3,8 @@ import msgspec
 from archive import make_archive, settings_in
 from hegui.gateway.readiness import findings
 from hegui.settings import Server, Upstream
+from hostile import Peer
+from hostile import Server as ModelServer
 
 
 def levels(settings):
@@ -35,3 +37,12 @@ def test_an_upstream_without_filing_or_abroad_is_named_with_its_article(tmp_path
     assert "IM-7.1" in said
     assert "PIPL Art. 38" in said
     assert "SG" in said
+
+
+def test_an_upstream_that_cannot_be_reached_is_told(tmp_path):
+    make_archive(tmp_path).close()
+    with ModelServer(Peer.wait_gone) as server:
+        upstream = Upstream(name="near", url=f"{server.url}/v1")
+        settings = changed(settings_in(tmp_path), upstream=(upstream,))
+        assert ("ok", "Upstream near can be reached.") in levels(settings)
+    assert any("could not be reached (upstream.connect)" in text for _, text in levels(settings))

@@ -182,6 +182,20 @@ def test_a_damaged_file_is_always_a_problem(data):
             Lexicon.from_bytes(broken)
 
 
+def test_a_file_of_an_older_version_is_to_be_built_again():
+    old = lexicon("zorblefax").to_bytes().replace(b"hegui-lexicon 2", b"hegui-lexicon 1", 1)
+    with pytest.raises(Problem, match="Build it again"):
+        Lexicon.from_bytes(old)
+
+
+def test_a_file_remembers_what_a_stream_has_to_hold():
+    book = lexicon("zorblefax", "plonk varet", "咔噜磨砂")
+    again = Lexicon.from_bytes(book.to_bytes())
+    for text in ("so zor", "plonk ", "zorb ", "咔，噜", "zorblefax", "咔噜磨砂", "", "。"):
+        assert again.live(text) == book.live(text)
+    assert [again.live(text) for text in ("so zor", "plonk ", "zorb ", "咔噜磨砂")] == [3, 0, 5, 4]
+
+
 def test_an_absent_file_is_a_problem(tmp_path):
     assert not is_built(tmp_path / "none")
     with pytest.raises(Problem, match="cannot be read"):

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hegui.language import Problem
-from hegui.safety.lexicon import GAP, Entry, Lexicon
-from hegui.safety.window import Release, Window
+from hegui.safety.lexicon import GAP, Entry, Hit, Lexicon
+from hegui.safety.personal import Personal
+from hegui.safety.window import MOST_HELD, OVERFLOW, Release, Window
 
 STOPS = [
     Entry(term, "A.1.f", action)
@@ -33,7 +34,7 @@ PARTS = [
 
 def stream(lexicon, pieces):
     """Feed the pieces and close; return the text let go, the verdict and what was noted."""
-    window = Window(lexicon)
+    window = Window([lexicon])
     steps = [window.feed(piece) for piece in pieces]
     steps.append(window.feed("", last=True))
     hits = [step.hit for step in steps if step.hit]
@@ -118,7 +119,7 @@ def test_every_cut_of_every_hit_holds_back():
     for spelt in ("zorb", "z o r b", "z👩‍🚀orb", "咔，噜磨砂", "1️9"):
         text = f"so: {spelt} and"
         for cut_at in range(len(text) + 1):
-            window = Window(STOPPING)
+            window = Window([STOPPING])
             let_go = window.feed(text[:cut_at]).text + window.feed(text[cut_at:]).text
             last = window.feed("", last=True)
             assert let_go + last.text == "so: "
@@ -126,21 +127,77 @@ def test_every_cut_of_every_hit_holds_back():
 
 
 def test_what_is_held_is_bounded_and_a_long_pause_frees_it():
-    window = Window(STOPPING)
-    fed = let_go = most = 0
-    for _ in range(2000):
-        piece = "q" + "\u200b" * GAP
-        fed += len(piece)
-        let_go += len(window.feed(piece).text)
-        most = max(most, fed - let_go)
-    assert most <= STOPPING.longest * (GAP + 1)
-    assert len(window._buffer) <= most + 1
-    window.feed(" " * (GAP + 1))
+    long = Lexicon.build([Entry("zo" * 32, "A.1.f")], date(2026, 11, 23))
+    window = Window([long])
+    most = 0
+    for letter in "zo" * 31:
+        window.feed(letter + "\u200b" * GAP)
+        most = max(most, window.held)
+    assert most == 62 * (GAP + 1) < MOST_HELD
+    assert len(window._buffer) == most
+    window.feed("\u200b")
+    assert window.held == 0
     assert len(window._buffer) == 1
 
 
+class Hoarder:
+    """A detector gone wrong: everything may still become a hit."""
+
+    context = 0
+
+    def scan(self, text):
+        return []
+
+    def live(self, text):
+        return 0
+
+
+def test_a_window_that_would_hold_too_much_stops_instead():
+    window = Window([STOPPING, Hoarder()])
+    assert window.feed("q" * MOST_HELD) == Release("")
+    stopped = window.feed("q")
+    assert stopped == Release("", Hit(0, MOST_HELD + 1, OVERFLOW))
+    assert window.feed("q", last=True) == stopped
+    whole = Window([Hoarder()]).feed("q" * 9999, last=True)
+    assert whole == Release("q" * 9999)  # nothing is held where nothing more comes
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("we met the ", ""),  # no spelling goes on after a whole word and a blank
+        ("we met a", "a"),
+        ("magz", ""),  # the middle of a word begins nothing
+        ("a plonk", "plonk"),
+        ("a plonk ", "plonk "),  # this one is two words by nature
+        ("a plonk v", "plonk v"),
+        ("a plonk." + " " * GAP, ""),
+        ("to zor", "zor"),
+        ("to z o r", "z o r"),
+        ("to zo r", ""),
+        ("to zorb", "zorb"),  # perhaps "zorblefax", perhaps "zorbs"
+        ("to zorblefa", "zorblefa"),
+        ("他咔，噜", "咔，噜"),
+        ("他咔哒", ""),
+        ("x 1", "1"),
+        ("x 2", ""),
+    ],
+)
+def test_only_what_may_become_a_hit_is_held(text, held):
+    window = Window([STOPPING])
+    window.feed(text)
+    assert window._buffer[window._seen :] == held
+
+
+def test_a_policy_decides_in_place_of_the_entry():
+    window = Window([STOPPING], lambda hit: "mask" if hit.entry.term == "zorb" else "note")
+    release = window.feed("a zorb ab", last=True)
+    assert (release.text, release.hit) == ("a **** ab", None)
+    assert [hit.entry.term for hit in release.noted] == ["zorb", "ab"]
+
+
 def test_after_a_hit_nothing_goes_out_any_more():
-    window = Window(STOPPING)
+    window = Window([STOPPING])
     first = window.feed("so zorb " + "q " * 30)
     assert (first.text, first.hit.entry.term) == ("so ", "zorb")
     assert window.feed("more") == Release("", first.hit)
@@ -148,7 +205,40 @@ def test_after_a_hit_nothing_goes_out_any_more():
 
 
 def test_text_after_the_end_is_a_problem():
-    window = Window(STOPPING)
+    window = Window([STOPPING])
     window.feed("", last=True)
     with pytest.raises(Problem, match="after the end"):
         window.feed("x")
+
+
+class Counter:
+    """Counts how often it is asked."""
+
+    context = 0
+
+    def __init__(self):
+        self.scans = self.lives = 0
+
+    def scan(self, text):
+        self.scans += 1
+        return []
+
+    def live(self, text):
+        self.lives += 1
+        return len(text)
+
+
+def test_a_whole_text_is_scanned_once():
+    counter = Counter()
+    assert Window([counter]).feed("so it is", last=True) == Release("so it is")
+    assert (counter.scans, counter.lives) == (1, 0)
+
+
+def test_hits_of_several_detectors_come_in_the_order_of_the_text():
+    soft = Lexicon.build([Entry("fax 1380", "A.3.a", "note")], date(2026, 11, 23))
+    window = Window([soft, Personal(), MIXED])
+    release = window.feed("13900139000 咔哒 fax 13800138000 fax 1380", last=True)
+    assert release.text == "*********** ** fax *********** fax 1380"
+    assert [(hit.start, hit.entry.term) for hit in release.noted] == [
+        (0, "mobile"), (12, "咔哒"), (15, "fax"), (19, "mobile"), (31, "fax 1380"), (31, "fax"),
+    ]  # fmt: skip

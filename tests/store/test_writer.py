@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 
 import pytest
 from sqlalchemy import func, select, text
@@ -9,7 +10,8 @@ from archive import admitted, fill, finished, nothing
 from hegui.evidence.verify import verify
 from hegui.language import Problem
 from hegui.store.tables import entries, outcomes
-from hegui.store.writer import WriterClosedError
+from hegui.store.unit import Unit, answer
+from hegui.store.writer import StoreDownError, Writer, WriterClosedError
 
 
 def count(archive, table=entries) -> int:
@@ -115,6 +117,14 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(archive):
     assert count(archive) == 2
 
 
+def test_an_answer_to_a_loop_that_is_gone_is_dropped():
+    loop = asyncio.new_event_loop()
+    unit = Unit([], None, loop.create_future())
+    loop.close()
+    answer([(unit, None)])
+    assert not unit.future.done()
+
+
 def test_a_closed_writer_accepts_nothing(archive):
     archive.writer.commit_now(admitted(1))
     archive.writer.close()
@@ -146,3 +156,130 @@ def test_a_server_that_was_restarted_is_found_again(archive, monkeypatch):
     archive.writer.commit_now(admitted(52))  # after a rest, nobody notices
     report = verify(archive, nothing)
     assert (report.size, report.findings) == (4, [])
+
+
+class Box:
+    """An outbox that only remembers."""
+
+    def __init__(self):
+        self.waiting, self.kept, self.full = False, [], False
+
+    def put(self, batch, *, ask_vault):
+        if self.full:
+            raise StoreDownError
+        self.kept += [entry.subject for entry in batch]
+        self.waiting = True
+
+    def deliver(self, commit):
+        self.waiting = False
+        return len(self.kept)
+
+
+class Hanging:
+    """A ledger that waits when it is told to, as a database may."""
+
+    def __init__(self):
+        self.free, self.calls, self.error = threading.Event(), 0, None
+        self.free.set()
+
+    def open(self, connection):
+        self.calls += 1
+        self.free.wait(20)
+        if self.error:
+            raise self.error
+
+    def write(self, connection, batch):
+        pass
+
+    def forget(self):
+        pass
+
+
+@pytest.fixture
+def hanging(on_sqlite):
+    book, box = Hanging(), Box()
+    writer = Writer(on_sqlite.store.engine("writer"), book, box, 0.3)
+    yield writer, book, box
+    book.free.set()
+    book.error = None
+    writer.close()
+
+
+def test_nobody_waits_longer_than_the_limit(hanging):
+    writer, book, box = hanging
+    book.free.clear()
+
+    async def main():
+        began = time.monotonic()
+        first, end = writer.submit(admitted(1)), writer.finish(finished(2))
+        await asyncio.sleep(0.1)
+        later = writer.finish(finished(3))
+        with pytest.raises(StoreDownError):
+            await first
+        await asyncio.gather(end, later)
+        waited = time.monotonic() - began
+        with pytest.raises(StoreDownError):  # at once
+            await writer.submit(admitted(4))
+        await writer.finish(finished(5))
+        return waited
+
+    assert 0.25 < asyncio.run(main()) < 1
+    assert sorted(int(name, 16) for name in box.kept) == [2, 3, 5]
+    book.free.set()
+    deadline = time.monotonic() + 5
+    while writer.is_down and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not writer.is_down
+    assert not box.waiting
+    writer.commit_now(admitted(6))
+
+
+def test_what_did_not_begin_does_not_end(hanging):
+    """Else every request that is refused in an outage would fill the outbox."""
+    writer, book, box = hanging
+    book.error = OperationalError("", None, Exception())
+    book.error.orig = __import__("sqlite3").OperationalError("disk I/O error")
+
+    async def main():
+        begin, end = writer.submit(admitted(1)), writer.finish(finished(1))
+        other = writer.finish(finished(2))
+        with pytest.raises(OperationalError):
+            await begin
+        with pytest.raises((OperationalError, StoreDownError)):
+            await end
+        await other
+
+    asyncio.run(main())
+    assert [int(name, 16) for name in box.kept] == [2]
+
+
+def test_a_full_outbox_is_the_error_it_was(hanging):
+    writer, book, box = hanging
+    book.free.clear()
+    box.full = True
+
+    async def main():
+        with pytest.raises(StoreDownError):
+            await writer.finish(finished(1))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "size"), [("_WAITING_BYTES", 200_000, 20_000), ("_WAITING", 10, 100)]
+)
+def test_the_queue_is_bounded(hanging, monkeypatch, name, most, size):
+    writer, book, _ = hanging
+    monkeypatch.setattr(f"hegui.store.writer.{name}", most)
+    book.free.clear()
+
+    async def main():
+        futures = [writer.submit(admitted(n, body=bytes(size))) for n in range(40)]
+        await asyncio.sleep(0.05)
+        refused = sum(future.done() for future in futures)
+        await asyncio.wait(futures)
+        assert all(isinstance(future.exception(), StoreDownError) for future in futures)
+        return refused
+
+    assert 15 < asyncio.run(main()) < 40
+    assert writer._waiting_bytes == 0

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hegui.cli import db, keys, law, ledger, lexicon, master, service
+from hegui.cli import db, keys, law, ledger, lexicon, master, policy, service
 from hegui.language import Problem
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for name, group in (
     ("master", master.app),
     ("law", law.app),
     ("lexicon", lexicon.app),
+    ("policy", policy.app),
 ):
     app.add_typer(group, name=name)
 

@@ -101,6 +101,10 @@ def _write(path: Path, data: bytes) -> None:
 def build(
     sources: Annotated[list[Path], typer.Argument(help="CSV or XLSX files of terms.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The lexicon to write.")],
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(help="Add spellings of each term: traditional, pinyin. May be given twice."),
+    ] = None,
 ) -> None:
     """Build one lexicon file from CSV or XLSX sources.
 
@@ -111,6 +115,7 @@ def build(
     Example: `hegui lexicon build words.csv more.xlsx -o service.lexicon`
     """
     from hegui.safety.lexicon import Lexicon
+    from hegui.safety.variants import widen
 
     gathered = _gather(sources)
     if gathered.problems:
@@ -121,7 +126,7 @@ def build(
             count=len(gathered.problems),
         )
     with _progress(_say(N_("Building"))):
-        lexicon = Lexicon.build(gathered.entries, _today())
+        lexicon = Lexicon.build(widen(gathered.entries, variants or []), _today())
         _write(output, lexicon.to_bytes())
     _print(
         _say(

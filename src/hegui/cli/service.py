@@ -106,6 +106,9 @@ def tick(config: Config = None) -> None:
 def serve(
     config: Config = None,
     port: Annotated[int | None, typer.Option(help="Listen here instead of server.port.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes, instead of server.workers.")
+    ] = None,
     *,
     demo: Annotated[
         bool, typer.Option("--demo", help="Make what is missing, with a sample API key.")
@@ -114,4 +117,4 @@ def serve(
     """Run the service. `--demo` sets everything up on this machine first."""
     from hegui.web.run import run
 
-    run(config, port, demo=demo)
+    run(config, port, workers, demo=demo)

@@ -8,6 +8,7 @@ from hegui.evidence.archive import Archive
 from hegui.exchange import PASS, Decision, Exchange, Verdict
 from hegui.people.agreement import Agreements
 from hegui.people.callers import Callers
+from hegui.policy import Policies
 from hegui.safety.lexicon import Lexicon
 from hegui.settings import Settings
 
@@ -19,7 +20,8 @@ class House(msgspec.Struct):
     archive: Archive
     callers: Callers
     agreements: Agreements
-    lexicon: Lexicon
+    policies: Policies
+    lexicon: Lexicon  # swapped whole when the operator builds a new one
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):

@@ -1,12 +1,14 @@
 """Label 标识: every answer says that it is AI-generated (Art. 12; GB 45438-2025, 5.1).
 
-The text itself carries the label at its start or end, so that a copied answer keeps it; the chat page
-shows the short label beside it all the time.
+The text itself carries the label where the policy says, so that a copied answer keeps it; the chat
+page shows the short label beside it all the time. What a program reads (JSON, calls of tools) is
+labelled in its envelope only: a label inside would break it.
 """
 
 from hegui.controls.control import Control
 from hegui.exchange import Exchange
-from hegui.labels.text import explicit, prefix, suffix
+from hegui.labels import text
+from hegui.labels.implicit import IS_GENERATED, aigc
 
 
 class LabelControl(Control):
@@ -15,17 +17,28 @@ class LabelControl(Control):
 
     def before(self, exchange: Exchange) -> str:
         """The label that stands before the answer, or ""."""
-        if self.house.settings.labels.position != "prefix":
-            return ""
-        return prefix(exchange.language)
+        return text.before(self._place(exchange), exchange.language)
 
-    def after(self, exchange: Exchange) -> str:
-        """The label that stands after the answer, or ""."""
-        if self.house.settings.labels.position != "suffix":
-            return ""
-        return suffix(exchange.language)
+    def after(self, exchange: Exchange, answer: str) -> str:
+        """The label that stands after `answer`, the whole of what was shown, or ""."""
+        return text.after(self._place(exchange), exchange.language, answer)
+
+    def _place(self, exchange: Exchange) -> text.Place:
+        position = self.house.policies.live().labels.position
+        return text.place("prose" if exchange.plain else "json", position)
+
+    def envelope(self, exchange: Exchange) -> dict[str, str]:
+        """The label that machines read, which stands beside the answer in every form of it.
+
+        Without a provider's code it says no more than that this is AI's, and which exchange it is of:
+        `hegui check` asks for the code.
+        """
+        code = self.house.settings.service.producer_code
+        if code:
+            return aigc(code, exchange.id)
+        return {"Label": IS_GENERATED, "ProduceID": exchange.id}
 
     @property
     def version(self) -> str:
         """Names the words that were shown, for the evidence."""
-        return explicit().version
+        return text.explicit().version

@@ -1,18 +1,23 @@
 """Moderation 内容管理: forbidden input is refused, forbidden output withheld (Art. 4(1), 14(1)).
 
-The lexicon decides; the category is one of the 31 risks, and the user is told under which, and how
-to appeal. An entry that only notes leaves its mark in the evidence and nothing else.
+Detectors find: the operator's lexicon, the policy's hot terms, personal information. The policy
+decides what is done, by risk and by profile; the user is told under which rule, and how to appeal.
+What is only noted leaves its mark in the evidence and nothing else.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
 from hegui.controls.control import Control, Flow, House, Watch
 from hegui.exchange import PASS, Exchange, Verdict
 from hegui.language import N_
-from hegui.safety.lexicon import Hit
+from hegui.policy import Direction
+from hegui.safety.lexicon import Action, Hit
+from hegui.safety.minimise import Minimiser
+from hegui.safety.personal import Personal
 from hegui.safety.risks import risks
-from hegui.safety.window import Window
+from hegui.safety.window import Detector, Window
 
 _REMEMBERED: Final = 50_000  # texts; some 8 MB
 _STOPS: Final = frozenset({"refuse", "withhold"})
@@ -24,24 +29,87 @@ class ModerationControl(Control):
 
     def __init__(self, house: House) -> None:
         super().__init__(house)
+        self._personal = Personal()
         self._clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
+        self._clean_for: tuple[str, str] = ("", "")  # the versions that found nothing
 
     async def check(self, exchange: Exchange) -> Verdict:
+        policy = self.house.policies.live()
+        exchange.policy = policy.version
+        if refused := [kind for kind in exchange.unscanned if not policy.lets_pass(kind)]:
+            message = N_("This service cannot check {kinds} content, so it takes none: send text.")
+            values = {"kinds": ", ".join(refused)}
+            return self.verdict("refuse", "unscannable", message, values=values, status=400)
+        exchange.passed = [
+            {"kind": kind, "owner": by.owner, "reason": by.reason}
+            for kind in exchange.unscanned
+            if (by := policy.lets_pass(kind))
+        ]
         for text in exchange.texts:
-            # A conversation sends all that was said before with every question: look at it once.
-            digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-            if digest in self._clean:
-                continue
-            for hit in self.house.lexicon.scan(text):
-                if hit.entry.action in _STOPS:
+            for hit, action in self._find(exchange, text):
+                if action in _STOPS:
                     return self.stop(exchange, hit)
+        if exchange.found & policy.minimised:
+            self._minimise(exchange, policy.minimised)
+        return PASS
+
+    def _find(self, exchange: Exchange, text: str) -> list[tuple[Hit, Action]]:
+        """The hits in a text of the request.
+
+        A conversation sends all that was said before with every question: a text in which nothing
+        stood is not looked at again.
+        """
+        versions = (self.house.lexicon.sha256, exchange.policy)
+        if versions != self._clean_for:
+            self._clean, self._clean_for = {}, versions
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if digest in self._clean:
+            return []
+        decide = self._decider(exchange, "input")
+        hits = [hit for detector in self._detectors() for hit in detector.scan(text)]
+        if not hits:
             if len(self._clean) >= _REMEMBERED:
                 del self._clean[next(iter(self._clean))]
             self._clean[digest] = None
-        return PASS
+        return [(hit, decide(hit)) for hit in hits]
+
+    def _detectors(self) -> list[Detector]:
+        hot = self.house.policies.live().hot
+        found: list[Detector] = [self.house.lexicon, self._personal]
+        return [*found, hot] if hot else found
+
+    def _decider(self, exchange: Exchange, way: Direction) -> Callable[[Hit], Action]:
+        """What the policy does about a hit; what it finds, and what its shadow would do, is noted."""
+        live = self.house.policies.live().decider(exchange.profile, way)
+        shadow = self.house.policies.shadow()
+        other = shadow.decider(exchange.profile, way) if shadow else live
+
+        def decide(hit: Hit) -> Action:
+            action = live(hit)
+            exchange.found.add(
+                hit.entry.term if hit.entry.category.startswith("A.4") else hit.entry.category
+            )
+            if (would := other(hit)) != action:
+                exchange.shadow.add(f"{hit.entry.category} {action} {would}")
+            return action
+
+        return decide
+
+    def _minimise(self, exchange: Exchange, kinds: frozenset[str]) -> None:
+        """Ask the model with tokens in place of personal information (PIPL, Art. 6)."""
+        if exchange.rewrite is None:
+            return
+        minimiser = Minimiser(self._personal, kinds)
+        exchange.forward = exchange.rewrite(minimiser.hide)
+        exchange.restorer = minimiser.restorer
+
+    def judge(self, text: str) -> set[str]:
+        """The categories of whatever stands in a text, also of what would only be noted."""
+        return {hit.entry.category for d in self._detectors() for hit in d.scan(text)}
 
     def watch(self, exchange: Exchange) -> Watch:
-        return _Watch(self, exchange, Window(self.house.lexicon))
+        window = Window(self._detectors(), self._decider(exchange, "output"))
+        return _Watch(self, exchange, window)
 
     def stop(self, exchange: Exchange, hit: Hit) -> Verdict:
         """The verdict on a hit: a refusal before the model was asked, else a withholding."""

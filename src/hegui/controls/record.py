@@ -35,6 +35,8 @@ class RecordControl(Control):
             "stream": exchange.stream,
             "instance": instance,
         }
+        if exchange.passed:
+            facts["unscanned"] = exchange.passed
         return Entry(
             "exchange.admitted", self.admitted_for, exchange.id, facts, exchanges,
             exchange.request, exchange.person,
@@ -50,9 +52,32 @@ class RecordControl(Control):
             "reason": verdict.code,
             "label": exchange.label,
             "lexicon": self.house.lexicon.sha256,
+            "policy": exchange.policy,
+            "profile": exchange.profile,
+            "upstream": exchange.upstream,
         }
-        body = {"answer": "".join(exchange.released), "withheld": exchange.withheld}
+        for name, noted in (("found", exchange.found), ("shadow", exchange.shadow)):
+            if noted:
+                facts[name] = sorted(noted)
         return Entry(
             "exchange.finished", self.finished_for, exchange.id, facts, outcomes,
-            _encode(body), exchange.person,
+            _encode(_body(exchange)), exchange.person,
         )  # fmt: skip
+
+
+def _body(exchange: Exchange) -> dict[str, Any]:
+    """What the user saw and did not see: the answer, and every other surface by its choice and name."""
+    body: dict[str, Any] = {
+        "answer": exchange.answer,
+        "withheld": exchange.withheld.get((0, "content"), ""),
+    }
+    seen = {key: "".join(texts) for key, texts in exchange.released.items() if key[1] != "end"}
+    for name, surfaces in (("also", seen), ("also_withheld", exchange.withheld)):
+        rest = {
+            f"{n} {surface}": t
+            for (n, surface), t in surfaces.items()
+            if (n, surface) != (0, "content")
+        }
+        if rest:
+            body[name] = rest
+    return body

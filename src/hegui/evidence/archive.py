@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 from functools import cached_property
+from secrets import token_hex
 
 from hegui.evidence.ledger import Ledger
 from hegui.evidence.master import MasterKeys, make_master_key
 from hegui.evidence.notes import Signer, make_signing_key
+from hegui.evidence.outbox import Outbox
 from hegui.evidence.vault import Vault
 from hegui.language import Problem
 from hegui.settings import Settings
@@ -20,8 +22,10 @@ class Archive:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.store = Database(settings.store.url)
-        self.vault_database = Database(settings.store.vault_url, shred=True)
+        self.process = f"i{token_hex(8)}"  # the name of this process, if it becomes an instance
+        wait = settings.store.wait_seconds
+        self.store = Database(settings.store.url, wait_seconds=wait)
+        self.vault_database = Database(settings.store.vault_url, shred=True, wait_seconds=wait)
 
     @cached_property
     def vault(self) -> Vault:
@@ -34,7 +38,14 @@ class Archive:
     @cached_property
     def writer(self) -> Writer:
         """The one writer of this process; its thread starts when it is first asked for."""
-        return Writer(self.store.engine("writer"), Ledger(self.vault))
+        wait = self.settings.store.wait_seconds
+        return Writer(self.store.engine("writer"), Ledger(self.vault), self.outbox, wait)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Where this process keeps finished exchanges while the store is away."""
+        store = self.settings.store
+        return Outbox(store.outbox / f"{self.process}.outbox", store.outbox_bytes, self.vault)
 
     def prepare(self) -> None:
         """Make what is missing: keys (never over existing ones), schema, period tables."""
@@ -60,5 +71,6 @@ class Archive:
         """Commit what waits and let go of everything."""
         if "writer" in self.__dict__:
             self.writer.close()
+            self.outbox.close()
         self.store.close()
         self.vault_database.close()

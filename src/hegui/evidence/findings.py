@@ -42,7 +42,7 @@ MESSAGES: Final = {
     "period-differs": N_("The row names another retention class or month than its table."),
     "period-lost": N_("This table of bodies is gone, and no entry says that it was dropped."),
     "text-changed": N_("The text is not the one that its version (SHA-256) names."),
-    "text-missing": N_("An agreement of this version was published, but its text is gone."),
+    "text-missing": N_("A text of this version was put on record, but it is gone."),
     "key-lost": N_(
         "The ledger uses this key, but the vault has neither the key nor a tombstone: restore a "
         "newer backup of the vault."

@@ -68,6 +68,7 @@ class Ledger:
         self._vault = vault
         self._edge = Edge()
         self._erasures = -1
+        self._erasing = False
         self._bodies: dict[str, Table] = {}
 
     def open(self, connection: Connection) -> None:
@@ -80,10 +81,14 @@ class Ledger:
         if self._erasures != erasures:
             self._vault.forget()
             self._erasures = erasures
+        self._erasing = False
 
     def forget(self) -> None:
         self._edge = Edge()
-        self._erasures = -1
+        # Only an erasure that was rolled back leaves us in doubt. The keys in memory are needed: with
+        # them the outbox seals while no database answers.
+        if self._erasing:
+            self._erasures = -1
 
     def write(self, connection: Connection, batch: Sequence[Entry]) -> None:
         if not batch:
@@ -122,6 +127,7 @@ class Ledger:
             # The vault has condemned the keys before: asked again, it hands them out no more.
             self._vault.forget()
             self._erasures += 1
+            self._erasing = True
 
     def _seal(self, entry: Entry, rows: Rows) -> tuple[str, str]:
         """Seal the body under its person's key; its digest and the key's commitment go public."""

@@ -1,11 +1,13 @@
 """Open what is sealed: the opening stands in the ledger before a byte is decrypted (Art. 11(1))."""
 
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from secrets import token_hex
 from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import select
+from sqlalchemy import Connection, or_, select
 
 from hegui.evidence.archive import Archive
 from hegui.evidence.ledger import Head, read_head
@@ -26,6 +28,8 @@ from hegui.store.writer import Entry
 CARRIES: Final = ("IM-11.1",)
 SHORTEST: Final = 4  # characters of a reason
 LONGEST: Final = 200
+_MANY: Final = 1_000  # exchanges that one entry names: keeps its head far below the limit
+_BATCH: Final = "batch-"  # begins the subject of an opening of many
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -59,13 +63,41 @@ def open_exchange(archive: Archive, exchange: str, staff: str, reason: str) -> O
     Raises:
         Problem: `opening_reason`, `no_exchange`, `erased`, `body_changed`.
     """
-    _check_reason(reason)
+    check_reason(reason)
     admitted, finished = _numbers(archive, exchange)
     at = _record(archive, exchange, staff, reason)
+    return _exchange(archive, admitted, finished, at)
+
+
+def _exchange(archive: Archive, admitted: int, finished: int | None, at: str) -> Opened:
     question = _opened(archive, admitted)
     ended = _opened(archive, finished) if finished is not None else b"{}"
     answer = msgspec.json.decode(ended, type=_Answer)
     return Opened(question.decode(errors="replace"), answer.answer, answer.withheld, at)
+
+
+def open_many(
+    archive: Archive, wanted: Sequence[str], staff: str, reason: str
+) -> Iterator[tuple[str, Opened | None]]:
+    """Record that `staff` has these exchanges read by machine, then decrypt one after the other.
+
+    One entry names a thousand of them. An exchange that was erased comes as None.
+
+    Raises:
+        Problem: `opening_reason`, `no_exchange`, `body_changed`.
+    """
+    check_reason(reason)
+    for start in range(0, len(wanted), _MANY):
+        some = wanted[start : start + _MANY]
+        at = _record(archive, _BATCH + token_hex(12), staff, reason, exchanges=list(some))
+        for exchange in some:
+            admitted, finished = _numbers(archive, exchange)
+            try:
+                yield exchange, _exchange(archive, admitted, finished, at)
+            except Problem as problem:
+                if problem.code != "erased":
+                    raise
+                yield exchange, None
 
 
 def open_report(archive: Archive, receipt: str, staff: str, reason: str) -> str:
@@ -74,7 +106,7 @@ def open_report(archive: Archive, receipt: str, staff: str, reason: str) -> str:
     Raises:
         Problem: `opening_reason`, `no_report`, `erased`, `body_changed`.
     """
-    _check_reason(reason)
+    check_reason(reason)
     query = select(cases.c.seq).where(cases.c.receipt == receipt)
     with archive.store.read() as connection:
         seq = connection.execute(query).scalar()
@@ -89,14 +121,24 @@ def open_report(archive: Archive, receipt: str, staff: str, reason: str) -> str:
 
 
 def list_openings(archive: Archive, subject: str) -> list[Opening]:
-    """Every opening of an exchange, or of a report's words, the first first."""
-    query = select(openings).where(openings.c.subject == subject).order_by(openings.c.seq)
+    """Every opening of an exchange, alone or among many, or of a report's words; the first first."""
+    batch = openings.c.subject.startswith(_BATCH, autoescape=True)
+    query = select(openings).where(or_(openings.c.subject == subject, batch))
     with archive.store.read() as connection:
-        rows = connection.execute(query)
-        return [Opening(row.staff, row.reason, row.at, row.seq) for row in rows]
+        return [
+            Opening(row.staff, row.reason, row.at, row.seq)
+            for row in connection.execute(query.order_by(openings.c.seq)).all()
+            if row.subject == subject or subject in _named(connection, row.seq)
+        ]
 
 
-def _check_reason(reason: str) -> None:
+def _named(connection: Connection, seq: int) -> list[str]:
+    """The exchanges that an opening of many names."""
+    named: list[str] = read_head(entry_bytes(connection, seq)).facts["exchanges"]
+    return named
+
+
+def check_reason(reason: str) -> None:
     """Refuse a reason that says nothing, or that no page could show.
 
     Raises:
@@ -113,9 +155,9 @@ def _check_reason(reason: str) -> None:
         )
 
 
-def _record(archive: Archive, subject: str, staff: str, reason: str) -> str:
-    """Put the opening on record; returns its time."""
-    facts = {"subject": subject, "staff": staff, "reason": reason.strip()}
+def _record(archive: Archive, subject: str, staff: str, reason: str, **more: object) -> str:
+    """Put the opening on record, with `more` facts about it; returns its time."""
+    facts = {"subject": subject, "staff": staff, "reason": reason.strip(), **more}
     entry = Entry("content.opened", CARRIES, subject, facts, openings)
     archive.writer.commit_now(entry)
     return entry.at

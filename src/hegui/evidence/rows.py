@@ -1,4 +1,4 @@
-"""Hold what lies beside the entries against them: records, agreement texts, and the vault's keys."""
+"""Hold what lies beside the entries against them: records, texts, and the vault's keys."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -13,7 +13,14 @@ from hegui.evidence.archive import Archive
 from hegui.evidence.erase import recorded_erasures
 from hegui.evidence.findings import Report
 from hegui.evidence.ledger import Head, read_head
-from hegui.store.tables import RECORDS, agreement_texts, agreements, entries
+from hegui.store.tables import (
+    RECORDS,
+    agreement_texts,
+    agreements,
+    entries,
+    policies,
+    policy_texts,
+)
 
 NUMBERS: Final = {table.name: number for number, table in enumerate(RECORDS, 1)}
 _BATCH: Final = 2_000  # rows fetched at once
@@ -94,17 +101,16 @@ def _name_difference(
 
 
 def check_texts(archive: Archive, report: Report) -> None:
-    """Every agreement that was published still has its text, byte for byte."""
-    query = select(agreements.c.version, agreement_texts.c.version, agreement_texts.c.body)
-    joined = query.join_from(
-        agreements, agreement_texts, agreements.c.version == agreement_texts.c.version, full=True
-    )
-    with archive.store.read() as connection:
-        for version, text_version, body in connection.execute(joined):
-            if text_version is None:
-                report.add("text-missing", "agreement_texts", version)
-            elif sha256(body).hexdigest() != text_version:
-                report.add("text-changed", "agreement_texts", text_version)
+    """Every agreement and policy that was put on record still has its text, byte for byte."""
+    for table, texts in ((agreements, agreement_texts), (policies, policy_texts)):
+        query = select(table.c.version, texts.c.version, texts.c.body)
+        joined = query.join_from(table, texts, table.c.version == texts.c.version, full=True)
+        with archive.store.read() as connection:
+            for version, text_version, body in connection.execute(joined):
+                if text_version is None:
+                    report.add("text-missing", texts.name, version)
+                elif sha256(body).hexdigest() != text_version:
+                    report.add("text-changed", texts.name, text_version)
 
 
 def check_keys(archive: Archive, report: Report, seen: Seen) -> None:

@@ -88,6 +88,10 @@ class Vault:
                     self._cache[name] = key
         return key
 
+    def held(self, person: str, retention: str, period: str) -> DataKey | None:
+        """The key if this process has it in memory: no database is asked."""
+        return self._cache.get((person, retention, period))
+
     def open_key(self, key_id: str) -> DataKey | None:
         """The key with this id, or None when it has been destroyed."""
         with self.database.read() as connection:

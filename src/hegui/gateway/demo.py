@@ -88,9 +88,13 @@ class DemoReply:
     ) -> None:
         kind = "text/event-stream" if stream else "application/json"
         self.status, self.headers = status, {"content-type": f"{kind}; charset=utf-8"}
+        self.upstream = ""
         self._pieces, self._stream, self._broken = pieces, stream, broken
         self._aborted = asyncio.Event()
         self._arriving = self._arrive()
+
+    async def begun(self) -> None:
+        """Do nothing: it is here."""
 
     async def read(self) -> bytes:
         """Return the whole body; raise `UpstreamError` if it breaks off or is aborted."""

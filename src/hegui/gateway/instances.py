@@ -2,7 +2,8 @@
 
 Each process holds a lock for as long as it lives: a locked file beside an SQLite store, an advisory
 lock in PostgreSQL. The system lets go of it when the process is killed, so no clock has to guess.
-Whatever a dead process had admitted and not finished is *interrupted*, once.
+Whatever a dead process had admitted and not finished is *interrupted*, once; what it had finished
+and left in its outbox comes into the store first.
 """
 
 import fcntl
@@ -10,7 +11,6 @@ import socket
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import IO, Final
 
 from sqlalchemy import Connection, func, select
@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from hegui.evidence.archive import Archive
+from hegui.evidence.outbox import deliver_left
 from hegui.store.tables import closings, exchanges, instances, outcomes
 from hegui.store.writer import Entry
 
@@ -29,7 +30,7 @@ class Instance:
     """This process, as the store knows it; alive until `close` or its death."""
 
     def __init__(self, archive: Archive) -> None:
-        self.name = f"i{token_hex(8)}"
+        self.name = archive.process
         self._archive = archive
         self._lock = _Lock(archive, self.name)
         self._lock.take()
@@ -92,6 +93,7 @@ class _Lock:
 
 def interrupt_dead(archive: Archive) -> int:
     """Close every process that is no longer alive; returns how many exchanges it had left open."""
+    _deliver(archive)
     closed = select(closings.c.instance)
     with archive.store.read() as connection:
         names = connection.scalars(
@@ -101,9 +103,15 @@ def interrupt_dead(archive: Archive) -> int:
     for name in names:
         lock = _Lock(archive, name)
         if lock.take():
+            _deliver(archive, name)  # it may have died since the first look
             count += interrupt_left(archive, name)
             lock.release()
     return count
+
+
+def _deliver(archive: Archive, name: str = "*") -> None:
+    folder = archive.settings.store.outbox
+    deliver_left(folder, archive.vault, archive.writer.commit_each, name)
 
 
 def interrupt_left(archive: Archive, instance: str) -> int:

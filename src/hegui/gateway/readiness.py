@@ -1,11 +1,13 @@
 """Ready or not, and why: what `hegui check` says of the settings, the keys and the upstreams."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from hegui.evidence.archive import Archive
+from hegui.gateway.models import make_client
 from hegui.gateway.service import load_lexicon
 from hegui.language import N_, Problem, say
 from hegui.safety.coverage import coverage
@@ -65,13 +67,33 @@ def _lexicon(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok" if result.met else "warn", message, values)
 
 
+async def _reach(upstream: Upstream) -> str:
+    """Connect and ask nothing; returns how that failed, if it did."""
+    try:
+        client = make_client(upstream)
+        await client.reach()
+        client.close()
+    except Problem as problem:
+        return problem.code
+    return ""
+
+
 def _upstreams(settings: Settings) -> Iterator[Finding]:
     for upstream in settings.upstream:
         if upstream.url == "demo:":
             yield Finding("warn", N_("Upstream {name}: the demonstration model; it is not a language "
                                      "model."), {"name": upstream.name})  # fmt: skip
             continue
+        yield _reachable(upstream)
         yield from _upstream(upstream)
+
+
+def _reachable(upstream: Upstream) -> Finding:
+    if failure := asyncio.run(_reach(upstream)):
+        values = {"name": upstream.name, "code": failure}
+        return Finding("warn", N_("Upstream {name} could not be reached ({code}): see that it runs, and "
+                                  "that its address and certificates are right."), values)  # fmt: skip
+    return Finding("ok", N_("Upstream {name} can be reached."), {"name": upstream.name})
 
 
 def _upstream(upstream: Upstream) -> Iterator[Finding]:

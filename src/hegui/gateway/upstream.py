@@ -1,103 +1,25 @@
-"""The client of the model server: HTTP/1.1 (RFC 9112) and event streams (WHATWG HTML 9.2)."""
+"""The client of the model server: HTTP/1.1 (RFC 9112), its bodies whole or as events."""
 
 import asyncio
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import httptools
-import msgspec
 
-from hegui.language import N_, Problem
+from hegui.gateway.address import FRAMES, read_address, request_head, trust
+from hegui.gateway.events import Events
+from hegui.gateway.failure import Kind, Limits, UpstreamError
 
-Kind = Literal["connect", "timeout", "closed_early", "garbage", "too_large", "tls", "status"]
-_MESSAGES: Final[dict[Kind, str]] = {
-    "connect": N_("The model server cannot be reached; check its address and that it runs."),
-    "timeout": N_("The model server took too long; try again later or raise the time limits."),
-    "closed_early": N_("The model server broke off its answer; try again and look into its log."),
-    "garbage": N_("The model server did not answer in plain HTTP/1.1; check its address."),
-    "too_large": N_("The model server's answer is too large; raise the limits if it is expected."),
-    "status": N_("The model server answered with an error; look into its log."),
-    "tls": N_("The model server's certificate was refused; check its host name and its issuer."),
-}
+__all__ = ["Client", "Limits", "Reply", "UpstreamError"]
+
 _Idle = dict["_Connection", None]  # the one used last comes last
 _UNREAD_BYTES: Final = 256 * 1024  # may wait for a slow reader; then the server has to wait
 _PIECE_BYTES: Final = 64  # what a piece costs beside its content; uncounted, crumbs fill memory
-_ADDRESS: Final = re.compile(r'(?a)(https?)://([\w.-]+|\[[\da-f:.]+])(?::(\d+))?(/[!"$->@-~]*)?')
 _TARGET: Final = re.compile(r"/[!-~]*")
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+: [!-~]([ -~]*[!-~])?")
 _PLAIN: Final = (("content-encoding", "identity"), ("transfer-encoding", "chunked"))
-_FRAMES: Final = {"content-length", "transfer-encoding"}
-_OWN: Final = {"host", "connection", "accept-encoding", *_FRAMES}
-
-
-class UpstreamError(Problem):
-    """The model server failed; `kind` says how, and a cause, if there is one, is chained."""
-
-    def __init__(self, kind: Kind) -> None:
-        super().__init__(f"upstream.{kind}", _MESSAGES[kind])
-        self.kind: Kind = kind
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What a model server may take, in seconds and bytes for each request."""
-
-    connect_seconds: float = 5  # until a connection is free, or made
-    first_byte_seconds: float = 60  # until the headers are here
-    idle_seconds: float = 60  # of silence within a body, and of a connection without work
-    total_seconds: float = 600
-    max_body_bytes: int = 16 * 1024 * 1024  # of a body that is read whole
-    max_event_bytes: int = 1024 * 1024
-    max_header_bytes: int = 64 * 1024
-    max_connections: int = 256
-
-
-class _Events:
-    """Cuts bytes into events, however they arrive, in time linear to their number."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._rest = max_bytes, bytearray()
-        self._after_return, self._first = False, True
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the payload of each event that `data`, which is not empty, completes."""
-        if self._after_return and data.startswith(b"\n"):
-            data = data[1:]  # the second half of a \r\n whose first half has ended the line
-        self._after_return = data.endswith(b"\r")
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if seen := len(self._rest):
-            self._rest += data
-            data = bytes(self._rest) if self._rest.find(b"\n\n", seen - 1) >= 0 else b""
-        if data:
-            *blocks, rest = data.split(b"\n\n")
-            self._rest = bytearray(rest)
-            yield from self._payloads(blocks)
-        if len(self._rest) > self._max_bytes:
-            raise UpstreamError("too_large")
-
-    def end(self) -> Iterator[bytes]:
-        """Close the stream: a missing last empty line is forgiven, a line cut in two is not."""
-        if self._rest and not self._rest.endswith(b"\n"):
-            raise UpstreamError("closed_early")
-        rest, self._rest = bytes(self._rest), bytearray()
-        yield from self._payloads([rest])
-
-    def _payloads(self, blocks: list[bytes]) -> Iterator[bytes]:
-        for raw in blocks:
-            if len(raw) > self._max_bytes:
-                raise UpstreamError("too_large")
-            block = raw.removeprefix(b"\xef\xbb\xbf") if self._first else raw
-            self._first = False
-            if b"\n" not in block and block.startswith(b"data: "):  # nearly always
-                yield block[6:]
-                continue
-            fields = [line.partition(b":") for line in block.split(b"\n")]
-            lines = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
-            if lines:
-                yield b"\n".join(lines)
 
 
 class Reply:
@@ -108,13 +30,20 @@ class Reply:
     """
 
     def __init__(self, connection: "_Connection", limits: Limits) -> None:
-        self.status, self.headers = 0, dict[str, str]()
+        self.status, self.headers, self.upstream = 0, dict[str, str](), ""
         self.connection: _Connection | None = connection  # None once nothing more will come
         self.error: Kind | None = None
         self.pieces: list[bytes] = []
         self.unread_bytes, self.news = 0, asyncio.Event()
         self._limits = limits
-        self._cut = _Events(limits.max_event_bytes)
+        self._cut = Events(limits.max_event_bytes)
+
+    async def begun(self) -> None:
+        """Wait for the first bytes of the body, or its end; raises `UpstreamError`."""
+        while not self.pieces and self.connection:
+            await self.wait()
+        if not self.pieces and self.error:
+            raise UpstreamError(self.error)
 
     async def read(self) -> bytes:
         """Return the whole body; raise `UpstreamError` if it cannot be had within the limits."""
@@ -152,10 +81,8 @@ class Reply:
 
     async def _take(self) -> bytes:
         """Return what has arrived since the last call, b"" at the end."""
-        while not self.pieces and self.connection:
-            await self.wait()
-        if not self.pieces and self.error:
-            raise UpstreamError(self.error)
+        if not self.pieces:
+            await self.begun()
         data = b"".join(self.pieces)
         self.pieces.clear()
         self.unread_bytes = 0
@@ -205,7 +132,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         status = self._reply.status if self._busy else 0
-        if status and not exc and self._reply.headers.keys().isdisjoint(_FRAMES):
+        if status and not exc and self._reply.headers.keys().isdisjoint(FRAMES):
             self.finish(None)  # a body of no stated length ends with its connection
         else:
             self.finish("tls" if isinstance(exc, ssl.SSLError) else "closed_early")
@@ -304,15 +231,10 @@ class Client:
         limits: Limits | None = None,
         ca_file: str | None = None,
     ) -> None:
-        address = _ADDRESS.fullmatch(base_url)
-        if not address or not 0 < int(address[3] or 80) < 65536:
-            message = N_("Write the model server's address as https://host:port/v1.")
-            raise Problem("upstream.address", message)
-        scheme, host, port, prefix = address.groups()
-        self._prefix = (prefix or "").rstrip("/")
-        self._host, self._port = host.strip("[]"), int(port or (443 if scheme == "https" else 80))
-        self._tls = _trust(ca_file) if scheme == "https" else None
-        self._head = _head(f"{host}:{port}" if port else host, headers or {})
+        address = read_address(base_url)
+        self._prefix, self._host, self._port = address.prefix, address.host, address.port
+        self._tls = trust(ca_file) if address.is_tls else None
+        self._head = request_head(address.shown, headers or {})
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(self._limits.max_connections)
         self._idle: _Idle = {}
@@ -334,6 +256,12 @@ class Client:
         if reply.error and not reply.status:
             raise UpstreamError(reply.error)
         return reply
+
+    async def reach(self) -> None:
+        """Make sure of a connection, and keep it for the next request; raises `UpstreamError`."""
+        connection = await self._take()
+        self._idle[connection] = None
+        self._slots.release()
 
     async def _ask(self, request: bytes) -> tuple[Reply, bool]:
         """Return the answer, and whether its connection had been closed before it was asked."""
@@ -370,27 +298,3 @@ class Client:
         """Close the connections that are not at work."""
         while self._idle:
             self._idle.popitem()[0].finish(None)
-
-
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        if ca_file:
-            context.load_verify_locations(ca_file)
-    except OSError as cause:
-        message = N_("{path} holds no readable certificates in PEM form; name a file that does.")
-        raise Problem("upstream.ca_file", message, path=ca_file) from cause
-    return context
-
-
-def _head(host: str, headers: Mapping[str, str]) -> str:
-    """Return the request's headers up to the body's length."""
-    lines = {"content-type": "application/json", "user-agent": "hegui"}
-    for name, value in headers.items():
-        if name.lower() in _OWN or not _HEADER.fullmatch(f"{name.lower()}: {value}"):
-            message = N_("The header {name} cannot be sent; remove it or correct it.")
-            raise Problem("upstream.header", message, name=name)
-        lines[name.lower()] = value
-    lines |= {"host": host, "accept-encoding": "identity", "content-length": ""}
-    return "\r\n".join(f"{name}: {value}" for name, value in lines.items())

@@ -64,6 +64,11 @@ async def send_json(send: Send, status: int, body: object, headers: Headers | No
     await send({"type": "http.response.body", "body": data})
 
 
+def event(kind: str, **body: Any) -> bytes:
+    """A server-sent event that bears its name, outside and inside."""
+    return b"event: " + kind.encode() + b"\ndata: " + encode({"type": kind, **body}) + b"\n\n"
+
+
 def error_body(verdict: Verdict, language: str, report: str) -> dict[str, Any]:
     """An error in OpenAI's shape, with the obligations, the exchange's rule and where to report."""
     kind = "content_filter" if verdict.category else _TYPES.get(verdict.status, "server_error")
@@ -81,11 +86,11 @@ def error_body(verdict: Verdict, language: str, report: str) -> dict[str, Any]:
     return {"error": error}
 
 
-async def send_error(send: Send, verdict: Verdict, language: str, report: str) -> None:
-    """Answer with the verdict as an HTTP error."""
+async def send_error(send: Send, verdict: Verdict, body: dict[str, Any]) -> None:
+    """Answer with the verdict as an HTTP error; `body` says it in the shape of the API."""
     headers = []
     if verdict.retry_after:
         headers.append((b"retry-after", b"%d" % verdict.retry_after))
     if verdict.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await send_json(send, verdict.status, error_body(verdict, language, report), headers)
+    await send_json(send, verdict.status, body, headers)

@@ -1,15 +1,16 @@
 """The lexicon 关键词库: terms under the 31 risks, built once, scanned everywhere.
 
 A built lexicon is one file: a magic line with the version, the SHA-256 of everything after it, and
-a msgpack body with the entries and a ready automaton, so that loading is reading. The hash is
-looked at before the automaton is touched, because the automaton's reader trusts its bytes. It finds
-damage, not malice: who can write the file can write its hash, so load only files you built or whose
-``sha256`` you recorded.
+a msgpack body with the entries and two ready automata, so that loading is reading: one finds whole
+spellings, the other their beginnings, which a stream has to hold back. The hash is looked at before
+the automata are touched, because their reader trusts its bytes. It finds damage, not malice: who can
+write the file can write its hash, so load only files you built or whose ``sha256`` you recorded.
 """
 
 import hashlib
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -27,12 +28,12 @@ ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 # Separators skipped between two letters of a hit. Beyond it they are two passages, not one word;
 # without it a stream would have to hold back without end.
 GAP: Final = 8
-# Folded letters a term may have. One letter would hit everything; the longest term sets how much
-# text a stream holds back.
+# Folded letters a term may have. One letter would hit everything; the longest term bounds how much
+# text a stream may have to hold back.
 SHORTEST: Final = 2
 LONGEST: Final = 64
 
-_MAGIC: Final = b"hegui-lexicon 1\n"
+_MAGIC: Final = b"hegui-lexicon 2\n"
 _DIGEST: Final = 32
 # A blank or an apostrophe stands between words in ordinary writing ("band's hit", "he'll"), so
 # alone it does not make one word of two; other signs inside a word ("fo.o") are evasion.
@@ -64,16 +65,33 @@ class Hit(msgspec.Struct, frozen=True):
     entry: Entry
 
 
-class _Body(msgspec.Struct, array_like=True):
-    """What the file holds. Entries stay packed, and one is unpacked only when it is hit."""
+class _Tables(msgspec.Struct, array_like=True):
+    """What a scan looks up, packed: entries are unpacked only when hit.
+
+    Numbers of spellings index `owners` and `breaks`. `firsts` holds the first letter of every
+    spelling. Beginnings of two letters and more have numbers of their own: those below `unfinished`
+    want more letters, the others are whole spellings that only want to know what stands to their
+    right. `loose_at` are the beginnings, in order, that may be broken where `loose` says.
+    """
 
     built: date
     longest: int
+    firsts: str
+    unfinished: int
     entries: bytes
     entry_ends: bytes
     owners: bytes
     breaks: bytes
-    automaton: bytes
+    loose_at: bytes
+    loose: bytes
+
+
+class _Body(msgspec.Struct, array_like=True):
+    """What the file holds."""
+
+    tables: _Tables
+    spellings: bytes
+    beginnings: bytes
 
 
 def spelling(term: str) -> tuple[str, int]:
@@ -121,6 +139,23 @@ def _is_word(letter: str) -> bool:
     return letter < _SPACED_SCRIPTS_END
 
 
+def _beginnings(patterns: dict[str, tuple[int, int]]) -> tuple[list[str], int, dict[int, int]]:
+    """Return the beginnings to hold, how many of them are unfinished, and where they may break.
+
+    A place counts as breakable when any spelling that begins so is broken there, or goes on in a
+    script without spaces; that errs towards holding longer.
+    """
+    loose: dict[str, int] = {}
+    for spelt, (_, breaks) in patterns.items():
+        for length in range(SHORTEST, len(spelt)):
+            mask = breaks & ((1 << length + 1) - 1) | (not _is_word(spelt[length])) << length
+            beginning = spelt[:length]
+            loose[beginning] = loose.get(beginning, 0) | mask
+    whole = [spelt for spelt in patterns if spelt not in loose and _is_word(spelt[-1])]
+    masks = {number: mask for number, mask in enumerate(loose.values()) if mask}
+    return [*loose, *whole], len(loose), masks
+
+
 def _joined(folded: str, at: list[int], place: int) -> bool:
     """Say whether the letters before and at `place` run on as one word, or one number."""
     if at[place] - at[place - 1] > 1:
@@ -129,16 +164,49 @@ def _joined(folded: str, at: list[int], place: int) -> bool:
     return _is_word(left) and _is_word(right) and left.isdigit() == right.isdigit()
 
 
+def _spread(
+    text: str, folded: str, at: list[int], start: int, end: int, breaks: int
+) -> bool | None:
+    """Say how the letters from `start` to `end` are spread, or None where they make no word.
+
+    True when ordinary blanks or apostrophes stand between the last of them that are not the term's
+    own. They make a word only where every letter stands apart ("f o o").
+    """
+    ordinary = run_on = False
+    for place in range(start + 1, end):
+        gap = at[place] - at[place - 1] - 1
+        if gap > GAP:
+            return None
+        if breaks >> (place - start) & 1:
+            ordinary = run_on = False
+        elif _is_word(folded[place - 1]) and _is_word(folded[place]):
+            run_on = run_on or gap <= 0
+            ordinary = ordinary or bool(_ORDINARY.search(text, at[place - 1] + 1, at[place]))
+        if ordinary and run_on:
+            return None
+    return ordinary
+
+
+def _packed(tables: _Tables, spellings: Any, beginnings: Any) -> bytes:
+    body = _Body(tables, spellings.serialize(), beginnings.serialize() if beginnings else b"")
+    return msgspec.msgpack.encode(body)
+
+
 class Lexicon:
     """Terms ready to be found. Make one with `build`, `load` or `from_bytes`; it never changes."""
 
-    def __init__(self, body: _Body, sha256: str, automaton: Any) -> None:
-        self._body = body
-        self._automaton = automaton
+    context: Final = 1  # a stream keeps one character: whether a word goes on or begins
+
+    def __init__(self, tables: _Tables, sha256: str, spellings: Any, beginnings: Any) -> None:
+        self._tables, self._spellings, self._beginnings = tables, spellings, beginnings
         self.sha256: Final = sha256  # its version, for the evidence of a decision
-        self._entry_ends = memoryview(body.entry_ends).cast("Q")
-        self._owners = memoryview(body.owners).cast("I")
-        self._breaks = memoryview(body.breaks).cast("Q")
+        self._firsts = frozenset(tables.firsts)
+        self._reach = tables.longest * (GAP + 1) + self.context
+        self._entry_ends = memoryview(tables.entry_ends).cast("Q")
+        self._owners = memoryview(tables.owners).cast("I")
+        self._breaks = memoryview(tables.breaks).cast("Q")
+        self._loose_at = memoryview(tables.loose_at).cast("I")
+        self._loose = memoryview(tables.loose).cast("Q")
 
     @classmethod
     def build(cls, entries: Iterable[Entry], today: date) -> Self:
@@ -154,22 +222,27 @@ class Lexicon:
                 "Add entries, or move their expiry date.",
             )
         patterns = _patterns(kept)
-        automaton = daachorse.CharwiseDoubleArrayAhoCorasick(list(patterns))
+        beginnings, unfinished, loose = _beginnings(patterns)
         packed, ends = bytearray(), array("Q")
         for entry in kept:
             packed += msgspec.msgpack.encode(entry)
             ends.append(len(packed))
-        body = _Body(
+        tables = _Tables(
             built=today,
             longest=max(map(len, patterns)),
+            firsts="".join(sorted({spelt[0] for spelt in patterns})),
+            unfinished=unfinished,
             entries=bytes(packed),
             entry_ends=ends.tobytes(),
             owners=array("I", (owner for owner, _ in patterns.values())).tobytes(),
             breaks=array("Q", (breaks for _, breaks in patterns.values())).tobytes(),
-            automaton=automaton.serialize(),
+            loose_at=array("I", loose).tobytes(),
+            loose=array("Q", loose.values()).tobytes(),
         )
-        digest = hashlib.sha256(msgspec.msgpack.encode(body))
-        return cls(body, digest.hexdigest(), automaton)
+        spellings = daachorse.CharwiseDoubleArrayAhoCorasick(list(patterns))
+        begun = daachorse.CharwiseDoubleArrayAhoCorasick(beginnings) if beginnings else None
+        digest = hashlib.sha256(_packed(tables, spellings, begun))
+        return cls(tables, digest.hexdigest(), spellings, begun)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "lexicon") -> Self:
@@ -195,8 +268,9 @@ class Lexicon:
                 name=name,
             )
         body = msgspec.msgpack.decode(packed, type=_Body)
-        automaton = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(body.automaton)
-        return cls(body, digest.hexdigest(), automaton)
+        read = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize
+        begun = read(body.beginnings) if body.beginnings else None
+        return cls(body.tables, digest.hexdigest(), read(body.spellings), begun)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -214,17 +288,18 @@ class Lexicon:
 
     def to_bytes(self) -> bytes:
         """Return the whole file, as `from_bytes` reads it."""
-        return _MAGIC + bytes.fromhex(self.sha256) + msgspec.msgpack.encode(self._body)
+        packed = _packed(self._tables, self._spellings, self._beginnings)
+        return _MAGIC + bytes.fromhex(self.sha256) + packed
 
     @property
     def built(self) -> date:
         """The day it was built, against which expiry dates were held."""
-        return self._body.built
+        return self._tables.built
 
     @property
     def longest(self) -> int:
         """Folded letters of its longest spelling."""
-        return self._body.longest
+        return self._tables.longest
 
     def __len__(self) -> int:
         return len(self._entry_ends)
@@ -235,13 +310,13 @@ class Lexicon:
 
     def _entry(self, number: int) -> Entry:
         start = self._entry_ends[number - 1] if number else 0
-        packed = memoryview(self._body.entries)[start : self._entry_ends[number]]
+        packed = memoryview(self._tables.entries)[start : self._entry_ends[number]]
         return msgspec.msgpack.decode(packed, type=Entry)
 
     def scan(self, text: str) -> list[Hit]:
         """Return every hit in `text`, overlapping ones too: by start, the longest first."""
         folded = fold(text)
-        candidates = self._automaton.find_overlapping(folded)
+        candidates = self._spellings.find_overlapping(folded)
         if not candidates:
             return []
         at = origins(text)
@@ -265,26 +340,58 @@ class Lexicon:
             return False
         if at[end - 1] - at[start] > (end - start) * (GAP + 1):
             return False  # no need to look closer
-        return self._spelt(text, folded, at, start, end, self._breaks[pattern])
+        spread = _spread(text, folded, at, start, end, self._breaks[pattern])
+        # Two letters with a blank between are ordinary ("plan a I").
+        return spread is False or (spread is True and end - start > SHORTEST)
 
-    def _spelt(
-        self, text: str, folded: str, at: list[int], start: int, end: int, breaks: int
-    ) -> bool:
-        """Say whether the gaps inside a match leave it one word, or the words of its own term.
+    def live(self, text: str) -> int:
+        """Return where the beginning of a spelling stands that `text` ends with, or its length."""
+        tail = text[-self._reach :]
+        folded = fold(tail)
+        begun = self._begun(folded)
+        if not begun:
+            return len(text)
+        at = [*origins(tail), len(tail)]
+        trailing = at[-1] - at[-2] - 1
+        if trailing > GAP:
+            return len(text)
+        for start, number in begun:
+            if not (start and _joined(folded, at, start)) and self._alive(
+                tail, folded, at, start, number
+            ):
+                return len(text) - len(tail) + at[start]
+        return len(text)
 
-        A blank or apostrophe that the term itself has not counts only where every letter of the
-        word stands apart ("f o o"), and not in a term of two letters ("plan a I").
+    def _begun(self, folded: str) -> list[tuple[int, int]]:
+        """Return start and number of each beginning at the end of `folded`, the longest first.
+
+        A single letter, which has no number, is -1.
         """
-        ordinary = run_on = False
-        for place in range(start + 1, end):
-            gap = at[place] - at[place - 1] - 1
-            if gap > GAP:
-                return False
-            if breaks >> (place - start) & 1:
-                if ordinary and run_on:
-                    return False
-                ordinary = run_on = False
-            elif _is_word(folded[place - 1]) and _is_word(folded[place]):
-                run_on = run_on or gap <= 0
-                ordinary = ordinary or bool(_ORDINARY.search(text, at[place - 1] + 1, at[place]))
-        return not ordinary or (not run_on and end - start > SHORTEST)
+        length = len(folded)
+        begun = []
+        if self._beginnings:
+            for start, end, number in reversed(self._beginnings.find_overlapping(folded)):
+                if end != length:
+                    break
+                begun.append((start, number))
+        begun.sort()
+        if folded and folded[-1] in self._firsts:
+            begun.append((length - 1, -1))
+        return begun
+
+    def _alive(self, tail: str, folded: str, at: list[int], start: int, number: int) -> bool:
+        """Say whether what is begun can go on after the separators that follow it."""
+        length = len(folded)
+        trailing = at[length] - at[length - 1] > 1
+        if number >= self._tables.unfinished:
+            return not trailing
+        # After separators the next letter is taken for one of a word: in other scripts a blank is
+        # no matter, and `loose` says where such a letter may follow.
+        spread = _spread(tail, folded + "a", at, start, length + trailing, self._loose_of(number))
+        return spread is not None
+
+    def _loose_of(self, number: int) -> int:
+        place = bisect_left(self._loose_at, number)
+        if place < len(self._loose_at) and self._loose_at[place] == number:
+            return self._loose[place]
+        return 0

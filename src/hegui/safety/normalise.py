@@ -23,11 +23,17 @@ _PLAIN: Final = re.compile(
 )
 _BETWEEN: Final = re.compile("[^0-9A-Za-z\u4e00-\u9fff]+")
 _CAPITAL: Final = re.compile("[A-Z]")
+# Letters of other alphabets that look like a Latin one, also as capitals. They fold to it: a word
+# of their own alphabet still finds itself, since its term folds the same.
+_LOOKALIKES: Final = str.maketrans(
+    "авекмнорстухѕіјһԁԛԝ" + "αικνορτυχ" + "ıɑɡ",
+    "abekmhopctyxsijhdqw" + "aikvoptux" + "iag",
+)
 _ASCII: Final = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
 
 
 def _fold_character(character: str) -> str:
-    """Decompose, casefold and keep letters and digits, until nothing changes any more."""
+    """Decompose, casefold, keep letters and digits, make look-alikes Latin, until nothing changes."""
     if "\uac00" <= character <= "\ud7a3":
         # A Hangul syllable stays whole: in parts, one syllable would be found inside another.
         return character
@@ -35,7 +41,8 @@ def _fold_character(character: str) -> str:
     while after != before:
         before = after
         decomposed = unicodedata.normalize("NFKD", before).casefold()
-        after = "".join(filter(str.isalnum, unicodedata.normalize("NFKD", decomposed)))
+        kept = "".join(filter(str.isalnum, unicodedata.normalize("NFKD", decomposed)))
+        after = kept.translate(_LOOKALIKES)
     return after
 
 
@@ -56,7 +63,8 @@ _TABLE: Final = _Table()
 def fold(text: str) -> str:
     """Return `text` folded for matching.
 
-    Compatibility forms (full-width, circled, mathematical) become plain ones, case goes, and
+    Compatibility forms (full-width, circled, mathematical) become plain ones, Cyrillic and Greek
+    letters that look like a Latin one become it, case goes, and
     everything that is not a letter or digit is dropped: spaces, punctuation, symbols, emoji,
     combining marks, zero-width and format characters, variation selectors, lone surrogates.
     """

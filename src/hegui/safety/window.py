@@ -2,27 +2,57 @@
 
 Looking back at a stream finds a word when half of it has been sent; the window holds text back
 instead. At any cutting of the stream into pieces it releases the same text and gives the same
-verdict as one scan of the whole.
+verdict as one scan of the whole. What it holds is what its detectors call live: the end of the text
+that may still become a hit, most often a character or two.
 """
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from hegui.language import Problem
-from hegui.safety.lexicon import GAP, Hit, Lexicon
-from hegui.safety.normalise import fold, width
+from hegui.safety.lexicon import Action, Entry, Hit
+
+# Characters a window holds at most. No detector of ours reaches a third of it at its worst; one that
+# does has gone wrong, and then nothing more goes out.
+MOST_HELD: Final = 2048
+# What a window that holds too much stops with. No risk of the 31 is meant for it: the last one is
+# given, and the entry itself, by its source, says whose verdict it is.
+OVERFLOW: Final = Entry("more held than a window may hold", "A.5.b", "withhold", "window")
 
 _STOPS: Final = frozenset({"refuse", "withhold"})
+
+
+class Detector(Protocol):
+    """Finds hits in a text, and says which end of a text may still become one.
+
+    A hit depends on its own characters, on `context` characters to its left, and on what stands to
+    its right; on no other hit.
+    """
+
+    @property
+    def context(self) -> int:
+        """Characters left of a hit that it looks at."""
+
+    def scan(self, text: str) -> list[Hit]:
+        """Every hit in `text`, overlapping ones too, as if the text ended there."""
+
+    def live(self, text: str) -> int:
+        """The first index from which the end of `text` may still become, or be part of, a hit.
+
+        `len(text)` when there is none. Whatever comes next, no hit from before that index can
+        appear, go or change. It may err only towards holding longer.
+        """
 
 
 class Release(msgspec.Struct, frozen=True):
     """What one step lets go.
 
-    `text` is safe to send; spans of `mask` entries in it are replaced, one `*` a character. `hit`
-    is the hit that ended the stream (`refuse` or `withhold`), or None. `noted` are the `mask` and
-    `note` hits that were decided in this step, for the record. Offsets count from the stream's
-    start.
+    `text` is safe to send; spans of hits to `mask` in it are replaced, one `*` a character. `hit`
+    is the hit that ended the stream (`refuse` or `withhold`), or None. `noted` are the hits to
+    `mask` and `note` that were decided in this step, for the record. Offsets count from the
+    stream's start.
     """
 
     text: str
@@ -30,12 +60,23 @@ class Release(msgspec.Struct, frozen=True):
     noted: tuple[Hit, ...] = ()
 
 
-class Window:
-    """Holds back the end of one stream. One window a surface and choice: they never share one."""
+def by_entry(hit: Hit) -> Action:
+    """What the entry itself says, where no policy decides."""
+    return hit.entry.action
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self._lexicon = lexicon
-        self._buffer = ""  # one character already let go, if any, as left border; then what is held
+
+class Window:
+    """Holds back the end of one stream. One window a surface and choice: they never share one.
+
+    `decide` says what happens on a hit, for instance by the policy of a profile.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector], decide: Callable[[Hit], Action] = by_entry
+    ) -> None:
+        self._detectors, self._decide = detectors, decide
+        self._context = max((detector.context for detector in detectors), default=0)
+        self._buffer = ""  # what was let go last, as left context; then what is held
         self._seen = 0  # how many characters at the front of the buffer have been let go
         self._origin = 0  # where in the stream the buffer begins
         self._masked = 0  # stream offset up to which text is covered by a mask
@@ -59,66 +100,50 @@ class Window:
         self._buffer += text
         return self._let_go(len(self._buffer) if last else self._decided())
 
+    @property
+    def held(self) -> int:
+        """How many characters are held back now."""
+        return len(self._buffer) - self._seen
+
     def _decided(self) -> int:
-        """Return where the held text begins: no hit from before it can grow by what comes.
-
-        A hit begun before the last `longest` letters ends before the last letter, so its right
-        border is known as well; one begun before a gap wider than `GAP` cannot cross it.
-        """
-        longest = self._lexicon.longest
-        index = len(self._buffer)
-        missing = longest
-        # Counting the letters of a slice is several times quicker than a walk, and in ordinary text
-        # one slice, or another longer by the separators in the first, already has enough. Holding
-        # a little more than needed is harmless, so a short buffer is not looked at closely.
-        for _ in range(3):
-            index -= missing
-            if index <= self._seen:
-                return self._seen
-            missing = longest - len(fold(self._buffer[index:]))
-            if missing <= 0:
-                return index
-            if missing > GAP:
-                break
-        return self._walk()
-
-    def _walk(self) -> int:
-        """Find the same place letter by letter, and look out for a wide gap on the way."""
-        letters = separators = 0
-        for index in range(len(self._buffer) - 1, self._seen - 1, -1):
-            letter = width(self._buffer[index])
-            letters += letter
-            separators = 0 if letter else separators + 1
-            if separators > GAP:
-                return index + separators
-            if letters >= self._lexicon.longest:
-                return index
-        return self._seen
+        """Return where the held text begins: what any detector calls live, or after it."""
+        end = len(self._buffer)
+        for detector in self._detectors:
+            end = min(end, detector.live(self._buffer))
+        return max(end, self._seen)
 
     def _let_go(self, end: int) -> Release:
         if end == self._seen and not self._closed:
-            return Release("")
-        hits = [
-            Hit(hit.start + self._origin, hit.end + self._origin, hit.entry)
-            for hit in self._lexicon.scan(self._buffer)
-            if self._seen <= hit.start < end
-        ]
-        stop = next((hit for hit in hits if hit.entry.action in _STOPS), None)
+            return self._stop_if_full(Release(""))
+        found = self._hits(end)
+        stop = next((hit for hit, action in found if action in _STOPS), None)
         if stop:
             self._hit, end = stop, stop.start - self._origin
-            hits = [hit for hit in hits if hit.start < stop.start]
+            found = [(hit, action) for hit, action in found if hit.start < stop.start]
         text = self._buffer[self._seen : end]
-        noted = tuple(hit for hit in hits if hit is not stop)
-        if noted or self._masked > self._origin:
-            text = self._cover(text, noted)
+        if found or self._masked > self._origin:
+            text = self._cover(text, [hit for hit, action in found if action == "mask"])
         self._forget(end)
-        return Release(text, stop, noted)
+        return self._stop_if_full(Release(text, stop, tuple(hit for hit, _ in found)))
 
-    def _cover(self, text: str, noted: tuple[Hit, ...]) -> str:
+    def _hits(self, end: int) -> list[tuple[Hit, Action]]:
+        """Return the hits that begin in the text about to go: by start, the longest first."""
+        found = []
+        for detector in self._detectors:
+            skip = max(self._seen - detector.context, 0)
+            shift = self._origin + skip
+            for hit in detector.scan(self._buffer[skip:]):
+                if self._seen <= hit.start + skip < end:
+                    moved = Hit(hit.start + shift, hit.end + shift, hit.entry) if shift else hit
+                    found.append((moved, self._decide(moved)))
+        if len(self._detectors) > 1:
+            found.sort(key=lambda each: (each[0].start, -each[0].end))
+        return found
+
+    def _cover(self, text: str, masks: list[Hit]) -> str:
         """Replace what masks cover in the text about to go."""
         first = self._origin + self._seen
-        spans = [(first, self._masked)]
-        spans += [(hit.start, hit.end) for hit in noted if hit.entry.action == "mask"]
+        spans = [(first, self._masked), *((hit.start, hit.end) for hit in masks)]
         self._masked = max(end for _, end in spans)
         letters = list(text)
         for start, end in spans:
@@ -127,7 +152,15 @@ class Window:
         return "".join(letters)
 
     def _forget(self, end: int) -> None:
-        kept = max(end - 1, 0)
+        kept = max(end - self._context, 0)
         self._buffer = self._buffer[kept:]
         self._origin += kept
         self._seen = end - kept
+
+    def _stop_if_full(self, release: Release) -> Release:
+        """Fail closed when more is held than may be; of what is held nothing goes out."""
+        if self._hit or self.held <= MOST_HELD:
+            return release
+        start = self._origin + self._seen
+        self._hit = Hit(start, start + self.held, OVERFLOW)
+        return Release(release.text, self._hit, release.noted)

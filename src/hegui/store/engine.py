@@ -30,7 +30,8 @@ _READING: Final = frozenset(
     }
     | {sqlite3.SQLITE_SAVEPOINT, sqlite3.SQLITE_RECURSIVE}
 )
-_BUSY_MILLISECONDS: Final = 20_000
+_WAIT_SECONDS: Final = 20.0
+_SHARE: Final = 0.8  # of the wait, so that the database says what is wrong before we give up on it
 
 
 def _authorize(action: int, first: str | None, *_: str | None) -> int:
@@ -42,12 +43,12 @@ def _authorize(action: int, first: str | None, *_: str | None) -> int:
     return sqlite3.SQLITE_DENY
 
 
-def _harden_sqlite(connection: sqlite3.Connection, kind: Kind, *, shred: bool) -> None:
+def _harden_sqlite(connection: sqlite3.Connection, kind: Kind, wait: float, *, shred: bool) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own starts too late
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",  # what was answered survives a power cut, not only a crash
-        f"busy_timeout = {_BUSY_MILLISECONDS}",
+        f"busy_timeout = {int(wait * 1000)}",
         "trusted_schema = OFF",
         "cell_size_check = ON",
         f"secure_delete = {'ON' if shred else 'OFF'}",  # a destroyed key is overwritten, not unlinked
@@ -60,7 +61,7 @@ def _harden_sqlite(connection: sqlite3.Connection, kind: Kind, *, shred: bool) -
         connection.set_authorizer(_authorize)
 
 
-def _sqlite_engine(url: URL, kind: Kind, *, shred: bool) -> Engine:
+def _sqlite_engine(url: URL, kind: Kind, wait: float, *, shred: bool) -> Engine:
     path = Path(url.database or "")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     pool = NullPool if kind == "maintenance" else QueuePool
@@ -69,7 +70,7 @@ def _sqlite_engine(url: URL, kind: Kind, *, shred: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        _harden_sqlite(connection, kind, shred=shred)
+        _harden_sqlite(connection, kind, wait, shred=shred)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -78,8 +79,25 @@ def _sqlite_engine(url: URL, kind: Kind, *, shred: bool) -> Engine:
     return engine
 
 
-def make_engine(url: str, kind: Kind, *, shred: bool = False) -> Engine:
+def _postgres_engine(url: URL, kind: Kind, wait: float) -> Engine:
+    limits: dict[str, Any] = {
+        "connect_timeout": max(1, round(wait)),
+        "tcp_user_timeout": int(wait * 1000),  # a host that is gone says nothing for ever
+    }
+    if kind == "writer":
+        limits["options"] = f"-c lock_timeout={int(wait * 1000)}"
+    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": limits}
+    if kind == "maintenance":
+        options = {"poolclass": NullPool}
+    return create_engine(url.set(drivername="postgresql+psycopg"), **options)
+
+
+def make_engine(
+    url: str, kind: Kind, *, shred: bool = False, wait_seconds: float = _WAIT_SECONDS
+) -> Engine:
     """Open an engine for `url` (`sqlite:///FILE` or `postgresql+psycopg://…`).
+
+    It waits `wait_seconds` at most for a lock or a server; maintenance has more patience.
 
     Raises:
         Problem: `store_url` when the URL names no database that we can use.
@@ -88,14 +106,12 @@ def make_engine(url: str, kind: Kind, *, shred: bool = False) -> Engine:
         parsed = make_url(url)
     except ArgumentError as error:
         raise _bad_url(url) from error
+    wait = _WAIT_SECONDS if kind == "maintenance" else wait_seconds * _SHARE
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        return _sqlite_engine(parsed, kind, shred=shred)
+        return _sqlite_engine(parsed, kind, wait, shred=shred)
     if parsed.get_backend_name() != "postgresql":
         raise _bad_url(url)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    if kind == "maintenance":
-        options = {"poolclass": NullPool}
-    engine = create_engine(parsed.set(drivername="postgresql+psycopg"), **options)
+    engine = _postgres_engine(parsed, kind, wait)
     if kind == "reader":
         return engine.execution_options(postgresql_readonly=True)
     return engine
@@ -123,14 +139,18 @@ class Database:
     With `shred`, what is deleted is overwritten on disk (the vault: a destroyed key must be gone).
     """
 
-    def __init__(self, url: str, *, shred: bool = False) -> None:
-        self.url, self._shred = url, shred
+    def __init__(
+        self, url: str, *, shred: bool = False, wait_seconds: float = _WAIT_SECONDS
+    ) -> None:
+        self.url, self._shred, self._wait = url, shred, wait_seconds
         self.is_sqlite = url.startswith("sqlite")
         self._engines: dict[Kind, Engine] = {}
 
     def engine(self, kind: Kind) -> Engine:
         if kind not in self._engines:
-            self._engines[kind] = make_engine(self.url, kind, shred=self._shred)
+            self._engines[kind] = make_engine(
+                self.url, kind, shred=self._shred, wait_seconds=self._wait
+            )
         return self._engines[kind]
 
     @contextmanager

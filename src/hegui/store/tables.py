@@ -140,6 +140,29 @@ acceptances = _record(
     Column("by", String(24), nullable=False),  # page | api | operator
 )
 
+policies = _record(
+    "policies",
+    Column("version", String(64), primary_key=True),
+    # SHA-256 of its rules without hot terms: what was tried in shadow counts for both.
+    Column("core", String(64), nullable=False),
+    Column("author", String(24), nullable=False),
+)
+policy_texts = Table(
+    "policy_texts",
+    STORE,
+    Column("version", String(64), primary_key=True),  # SHA-256 of `body`: found if it is changed
+    Column("body", LargeBinary, nullable=False),
+)
+# Numbered, so of two who stage at the same moment one fails; the last number is the version mark.
+policy_stages = _record(
+    "policy_stages",
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …
+    Column("version", String(64), nullable=False),
+    Column("stage", String(8), nullable=False),  # shadow | live | retired
+    Column("author", String(24), nullable=False),
+    Column("reason", String(200), nullable=False),  # why it went live without having been in shadow
+)
+
 api_keys = _record(
     "api_keys",
     Column("api_key", String(24), primary_key=True),
@@ -202,6 +225,8 @@ RECORDS = (
     outcomes,
     agreements,
     acceptances,
+    policies,
+    policy_stages,
     api_keys,
     revocations,
     cases,

@@ -1,6 +1,7 @@
-"""Start the service in this process: uvicorn, the pages, the gateway, its clock."""
+"""Start the service, in one process or several: uvicorn, the pages, the gateway, its clock."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from hegui.people.callers import Callers
 from hegui.people.staff import make_link
 from hegui.settings import Settings, load
 from hegui.web.app import Application
+from hegui.web.workers import Workers, listen
 
 _DEMO: Final = "demo"
 _DRAIN_SECONDS: Final = 20
@@ -24,23 +26,29 @@ _DRAIN_SECONDS: Final = 20
 console = Console(highlight=False)
 
 
-def run(config: Path | None, port: int | None, *, demo: bool) -> None:
+def run(config: Path | None, port: int | None, workers: int | None = None, *, demo: bool) -> None:
     """Serve until told to stop; with `demo`, make what is missing first."""
     settings = load(config)
-    if port is not None:
-        server = msgspec.structs.replace(settings.server, port=port)
-        settings = msgspec.structs.replace(settings, server=server)
+    given = {"port": port, "workers": workers}
+    server = msgspec.structs.replace(
+        settings.server, **{name: value for name, value in given.items() if value is not None}
+    )
+    settings = msgspec.structs.replace(settings, server=server)
+    sockets = listen(server.host, server.port, server.workers)
     _prepare(settings, demo=demo)
-    service = Service(settings)
-    serve(service)
+    if server.workers == 1:
+        serve(Service(settings), sockets[0])
+    else:
+        Workers(sockets, lambda each: serve(Service(settings), each)).run()
 
 
-def serve(service: Service) -> None:
-    """Serve in this process until told to stop, one worker, as the settings say."""
-    uvicorn.run(
+def serve(service: Service, listener: socket.socket | None = None) -> None:
+    """Serve in this process until told to stop, on `listener` or where the settings say."""
+    server = service.settings.server
+    config = uvicorn.Config(
         Application(service),
-        host=service.settings.server.host,
-        port=service.settings.server.port,
+        host=server.host,
+        port=server.port,
         loop="uvloop",
         http="httptools",
         log_level="warning",
@@ -49,6 +57,7 @@ def serve(service: Service) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
+    uvicorn.Server(config).run([listener] if listener else None)
 
 
 def _prepare(settings: Settings, *, demo: bool) -> None:

@@ -97,7 +97,8 @@ async def _events(
     if not refused:
         try:
             async with aclosing(service_of(request).door.stream(exchange)) as pieces:
-                async for texts in pieces:
+                async for batch in pieces:
+                    texts = [piece.text for piece in batch if piece.surface == "content"]
                     yield b"".join(_event("text", {"text": text}) for text in texts)
         except Refused:
             exchange.state = "interrupted"
@@ -137,7 +138,10 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
     earlier = [chat.Said(said.role, said.content) for said in conversation.earlier(turns)]
     model = service.models.default
     stream = _EVENTS in request.headers.get("accept", "")  # the script asks for them
-    asked = chat.ChatRequest(model, [*earlier, chat.Said("user", text)], stream=stream)
+    said = [*earlier, chat.Said("user", text)]
+    asked = chat.asked(chat.ChatRequest(model, said, stream=stream))
+    if isinstance(asked, Verdict):
+        raise Refused(asked)
     return Exchange(
         id=new_id(),
         route=conversation.ROUTE,
@@ -146,9 +150,10 @@ async def _exchange(request: Request, ids: list[str]) -> Exchange:
         person=state.person,
         model=model,
         stream=stream,
-        texts=chat.texts(asked),
+        texts=asked.texts,
         request=msgspec.json.encode(Asked(text)),
-        forward=chat.forward(asked),
+        forward=asked.forward,
+        rewrite=asked.rewrite,
     )
 
 

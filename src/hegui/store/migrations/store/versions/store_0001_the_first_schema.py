@@ -184,6 +184,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "policies",
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("core", sa.String(length=64), nullable=False),
+        sa.Column("author", sa.String(length=24), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "policy_stages",
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("stage", sa.String(length=8), nullable=False),
+        sa.Column("author", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("step"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "policy_texts",
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+    )
+    op.create_table(
         "revocations",
         sa.Column("api_key", sa.String(length=24), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
