@@ -22,7 +22,14 @@ SOURCE: Final = ROOT / "src/hegui"
 CATALOGUE: Final = SOURCE / "locale/zh_Hans/LC_MESSAGES/hegui.po"
 METHODS: Final = [("**.py", "python"), ("web/templates/**.html", "jinja2")]
 # The catalogue's message is the second argument of these two; the first is a language or a code.
-KEYWORDS: Final = {"_": None, "gettext": None, "N_": None, "say": (2,), "Problem": (2,), "Missing": (2,)}
+KEYWORDS: Final = {
+    "_": None,
+    "gettext": None,
+    "N_": None,
+    "say": (2,),
+    "Problem": (2,),
+    "Missing": (2,),
+}
 OPTIONS: Final = {"**.html": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}}
 
 
