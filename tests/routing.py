@@ -35,6 +35,19 @@ class Routed:
         status, _, received = raw(self.serving.port, "POST", path, data, headers)
         return status, received
 
+    def whole(self, path: str, body: Any) -> Any:
+        """The answer in one piece, decoded."""
+        return json.loads(self._answered(path, body))
+
+    def stream(self, path: str, body: Any) -> list[dict[str, Any]]:
+        """The same streamed: the JSON of every event."""
+        return events(self._answered(path, body | {"stream": True}))
+
+    def _answered(self, path: str, body: Any) -> bytes:
+        status, received = self.post(path, body)
+        assert status == 200, received
+        return received
+
 
 @contextlib.contextmanager
 def routed(folder) -> Iterator[Routed]:

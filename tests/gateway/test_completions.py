@@ -25,9 +25,7 @@ def gateway(tmp_path_factory):
 
 
 def ask(gateway, **more):
-    status, received = gateway.post(PATH, HELLO | more)
-    assert status == 200, received
-    return json.loads(received)
+    return gateway.whole(PATH, HELLO | more)
 
 
 def stream(gateway, **more):

@@ -29,15 +29,11 @@ def gateway(tmp_path_factory):
 
 
 def ask(gateway, **more):
-    status, received = gateway.post(PATH, HELLO | more)
-    assert status == 200, received
-    return json.loads(received)
+    return gateway.whole(PATH, HELLO | more)
 
 
 def stream(gateway, **more):
-    status, received = gateway.post(PATH, HELLO | more | {"stream": True})
-    assert status == 200, received
-    return events(received)
+    return gateway.stream(PATH, HELLO | more)
 
 
 def parse(**body) -> Asked:

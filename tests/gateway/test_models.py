@@ -242,7 +242,7 @@ def test_events_of_the_second_choice_arrive():
         both = models(upstream("a", nobody()), upstream("b", good))
 
         async def stream():
-            answer = await both.post("x", "chat/completions", b"{}")
+            answer = await both.client("x").post("chat/completions", b"{}")
             events = []
             while found := await answer.next_events():
                 events += found

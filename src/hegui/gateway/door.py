@@ -155,7 +155,7 @@ class Door:
         return [watch for c in self._watch if (watch := c.watch(exchange)) is not None]
 
     async def _post(self, exchange: Exchange) -> ModelReply:
-        reply = await self.models.client(exchange.model).post(f"/{exchange.path}", exchange.forward)
+        reply = await self.models.client(exchange.model).post(exchange.path, exchange.forward)
         if reply.status != HTTPStatus.OK:
             reply.abort()
             raise UpstreamError("status")

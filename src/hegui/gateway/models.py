@@ -172,10 +172,6 @@ class Models:
             raise KeyError(model)
         return found
 
-    async def post(self, model: str, path: str, body: bytes) -> ModelReply:
-        """As `client(model).post`."""
-        return await self.client(model).post(path, body)
-
     def status(self) -> list[Status]:
         """How each upstream is doing, in the order of the settings."""
         return [source.status() for source in self._sources]
