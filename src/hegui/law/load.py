@@ -1,7 +1,7 @@
 """Reading the register's YAML files and finding things in them."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -147,8 +147,29 @@ def read(folder: Path) -> Tables:
         provisions=tuple(entry for part in parts for entry in part.provisions),
         obligations=tuple(entry for part in parts for entry in part.obligations),
         sanctions=tuple(entry for part in parts for entry in part.sanctions),
-        vocabulary={group: words for part in parts for group, words in part.vocabulary.items()},
+        vocabulary=_join(part.vocabulary for part in parts),
     )
+
+
+def _join(parts: Iterable[dict[str, dict[str, Text]]]) -> dict[str, dict[str, Text]]:
+    """One vocabulary of all files.
+
+    Raises:
+        Problem: two files give words for the same code.
+    """
+    joined: dict[str, dict[str, Text]] = {}
+    for part in parts:
+        for group, words in part.items():
+            known = joined.setdefault(group, {})
+            if twice := known.keys() & words.keys():
+                raise Problem(
+                    "law.twice",
+                    "Two files of the register give words for {codes} of {group}: keep one of them.",
+                    codes=", ".join(sorted(twice)),
+                    group=group,
+                )
+            known.update(words)
+    return joined
 
 
 def _read_file(file: Path) -> Tables:

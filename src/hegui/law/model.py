@@ -14,7 +14,10 @@ from hegui.language import Text
 
 InstrumentCode = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}$")]
 # Instrument, article, then paragraph (p1), item or running number: IM-14.2, LB-6.p2, CR-286-1.
-RowId = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}-[0-9]+(-[0-9]+)?(\.p?[0-9]+)*$")]
+# "x" stands for an article whose number is not known to us.
+RowId = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}-(x|[0-9]+(-[0-9]+)?)(\.p?[0-9]+)*$")]
+# A row of the research notes that covered several provisions: CSL-42-46, LB-6.4/p2.
+NoteRow = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}-[0-9][0-9./,p-]*$")]
 SanctionCode = Annotated[str, Meta(pattern=r"^P-[A-Z]+[0-9]*$")]
 ControlCode = Annotated[str, Meta(pattern=r"^C-[A-Z]+$")]
 EvidenceCode = Annotated[str, Meta(pattern=r"^[a-z]+(_[a-z]+)*$")]
@@ -101,7 +104,8 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     """A piece of an instrument as it was valid from `valid_from` to `valid_to` (open if absent).
 
     An amendment ends this version and begins another; when we learnt of it is the ledger's to
-    say. `note` tells what hegui does with a provision that carries no obligation.
+    say. `note` tells what hegui does with a provision that carries no obligation. `split_from`
+    names the row of the research notes that held several provisions as one.
     """
 
     id: RowId
@@ -113,6 +117,7 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     note: Text | None = None
     valid_to: date | None = None
     renumbered_from: tuple[Former, ...] = ()
+    split_from: NoteRow | None = None
 
     @property
     def instrument(self) -> str:
@@ -164,6 +169,8 @@ class Obligation(Struct, frozen=True, forbid_unknown_fields=True):
     `controls` are the catalogue codes of the software's means; `room` is the part of hegui that
     carries the duty, or will. `human` names the signed evidence by a person that meets the duty
     where no software does; `human_residue` says what stays a person's decision in any case.
+    `applies` names the circumstances (vocabulary) that must all be true of a service, beside its
+    being one of the `actors`, for the duty to be its own.
     `other_law` names liability under instruments that the sanctions table does not hold.
     """
 
@@ -178,6 +185,7 @@ class Obligation(Struct, frozen=True, forbid_unknown_fields=True):
     automation: Automation
     verified: Mark
     room: Room
+    applies: tuple[EvidenceCode, ...] = ()
     human: EvidenceCode | None = None
     human_residue: Text | None = None
     controls: tuple[ControlCode, ...] = ()
@@ -230,8 +238,8 @@ class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     """What a YAML file of the register may hold; the loader joins the tables of all files.
 
     `vocabulary` is group → code → words for each closed list above and for the catalogues of
-    controls (`control`), signed human evidence (`human`) and events that clocks run from
-    (`anchor`).
+    controls (`control`), signed human evidence (`human`), events that clocks run from (`anchor`)
+    and circumstances of a service (`circumstance`). Files may share a group, not a code.
     """
 
     instruments: tuple[Instrument, ...] = ()
