@@ -110,6 +110,8 @@ class Exchange(msgspec.Struct):
     usage: Usage | None = None
     profile: Literal["adult", "minor"] = "adult"
     policy: str = ""  # version of what decided
+    ran: str = ""  # names of the controls that let it in, or did not
+    watched: str = ""  # names of those that saw the answer before the user did
     passed: list[dict[str, str]] = msgspec.field(
         default_factory=list
     )  # unscanned: kind, owner, reason

@@ -85,6 +85,21 @@ class Moderation(Section, frozen=True):
     lexicon: Path | None = None  # built by `hegui lexicon build`; empty: the sample words
 
 
+class Controls(Section, frozen=True):
+    """Which controls run."""
+
+    # Without one of these the service answers all the same, and the register shows what is no
+    # longer met, with the exchanges that went past. Who asks and what is kept cannot be left out.
+    off: tuple[Literal["agreement", "limits", "moderation", "label"], ...] = ()
+
+
+class Register(Section, frozen=True):
+    """How the state of each duty is computed from evidence."""
+
+    # Days whose exchanges, complaints and so on a check looks at: what went wrong stands that long.
+    window_days: Days = 30
+
+
 class Limits(Section, frozen=True):
     """How much one key, and one user, may ask a minute."""
 
@@ -121,6 +136,8 @@ class Settings(Section, frozen=True):
     store: Store = Store()
     evidence: Evidence = Evidence()
     moderation: Moderation = Moderation()
+    controls: Controls = Controls()
+    register: Register = Register()
     limits: Limits = Limits()
     upstream: tuple[Upstream, ...] = (Upstream(name="demo", url="demo:", models=("hegui-demo",)),)
 

@@ -51,6 +51,7 @@ class Control:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.on = self.name not in house.settings.controls.off
 
     async def admit(self, exchange: Exchange) -> Verdict:  # noqa: ARG002 (the default looks at nothing)
         """Decide whether this user may ask at all."""

@@ -17,10 +17,14 @@ class LabelControl(Control):
 
     def before(self, exchange: Exchange) -> str:
         """The label that stands before the answer, or ""."""
+        if not self.on:
+            return ""
         return text.before(self._place(exchange), exchange.language)
 
     def after(self, exchange: Exchange, answer: str) -> str:
         """The label that stands after `answer`, the whole of what was shown, or ""."""
+        if not self.on:
+            return ""
         return text.after(self._place(exchange), exchange.language, answer)
 
     def _place(self, exchange: Exchange) -> text.Place:
@@ -34,11 +38,13 @@ class LabelControl(Control):
         `hegui check` asks for the code.
         """
         code = self.house.settings.service.producer_code
+        if not self.on:
+            return {}
         if code:
             return aigc(code, exchange.id)
         return {"Label": IS_GENERATED, "ProduceID": exchange.id}
 
     @property
     def version(self) -> str:
-        """Names the words that were shown, for the evidence."""
-        return text.explicit().version
+        """Names the words that were shown, for the evidence; "" when none were."""
+        return text.explicit().version if self.on else ""

@@ -34,6 +34,7 @@ class RecordControl(Control):
             "model": exchange.model,
             "stream": exchange.stream,
             "instance": instance,
+            "ran": exchange.ran,
         }
         if exchange.passed:
             facts["unscanned"] = exchange.passed
@@ -46,6 +47,7 @@ class RecordControl(Control):
         """The entry of how it ended, with what the user saw and did not see sealed."""
         facts: dict[str, Any] = {
             "exchange": exchange.id,
+            "route": exchange.route,
             "state": state,
             "control": verdict.control,
             "category": verdict.category,
@@ -55,6 +57,7 @@ class RecordControl(Control):
             "policy": exchange.policy,
             "profile": exchange.profile,
             "upstream": exchange.upstream,
+            "watched": exchange.watched,
         }
         for name, noted in (("found", exchange.found), ("shadow", exchange.shadow)):
             if noted:

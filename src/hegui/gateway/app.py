@@ -293,7 +293,8 @@ def _taken(parsed: T | Verdict) -> T:
 
 def _marks(exchange: Exchange) -> Headers:
     """Headers that name the exchange, and say by machine that its content is AI-generated."""
-    return [(b"x-hegui-exchange", exchange.id.encode()), (b"x-aigc-label", b"1")]
+    marks = [(b"x-hegui-exchange", exchange.id.encode())]
+    return [*marks, (b"x-aigc-label", b"1")] if exchange.aigc else marks
 
 
 async def _start(send: Send, exchange: Exchange) -> None:

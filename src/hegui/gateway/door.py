@@ -46,14 +46,17 @@ class Door:
 
     def __init__(self, house: House, models: Models, instance: str) -> None:
         self.house, self.models, self.instance = house, models, instance
-        controls = [control(house) for control in CONTROLS]
-        self._identity = _only(controls, IdentityControl)
-        self.label = _only(controls, LabelControl)
-        self._record = _only(controls, RecordControl)
-        self.judge = _only(controls, ModerationControl).judge
+        every = [control(house) for control in CONTROLS]
+        controls = [control for control in every if control.on]
+        self._identity = _only(every, IdentityControl)
+        self.label = _only(every, LabelControl)
+        self._record = _only(every, RecordControl)
+        self.judge = _only(every, ModerationControl).judge
         self._admit = [c for c in controls if type(c).admit is not Control.admit]
         self._check = [c for c in controls if type(c).check is not Control.check]
         self._watch = [c for c in controls if type(c).watch is not Control.watch]
+        self._admitted = " ".join([self._identity.name, *(c.name for c in self._admit)])
+        self._watching = " ".join(c.name for c in self._watch)
 
     async def identify(self, headers: dict[bytes, bytes]) -> tuple[Caller, str] | Verdict:
         """Who calls and for whom, or the refusal; a vault that fails is a refusal too."""
@@ -72,8 +75,10 @@ class Door:
         if self.house.archive.writer.is_down:
             raise Refused(_unrecorded())
         await self.admit(exchange)
+        exchange.ran = self._admitted
         for control in self._check:
             verdict = await self._ask(control, control.check, exchange)
+            exchange.ran += f" {control.name}"
             if verdict.decision != "pass":
                 await self._keep(
                     self._record.admitted(exchange, self.instance),
@@ -152,6 +157,7 @@ class Door:
 
     def _watches(self, exchange: Exchange) -> list[Watch]:
         """New watches for one surface."""
+        exchange.watched = self._watching
         return [watch for c in self._watch if (watch := c.watch(exchange)) is not None]
 
     async def _post(self, exchange: Exchange) -> ModelReply:

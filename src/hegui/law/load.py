@@ -1,6 +1,7 @@
 """Reading the register's YAML files and finding things in them."""
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
@@ -11,7 +12,7 @@ import msgspec
 import yaml
 
 from hegui.language import Problem, Text
-from hegui.law.model import Instrument, Obligation, Provision, Sanction, Tables
+from hegui.law.model import Instrument, Obligation, Proves, Provision, Sanction, Tables
 
 FOLDER: Final = Path(__file__).parent
 # libyaml reads the register about six times faster, but not every build of PyYAML carries it.
@@ -36,6 +37,9 @@ class Register:
         self.obligations = tables.obligations
         self.sanctions = tables.sanctions
         self.vocabulary = tables.vocabulary
+        self.proves: dict[str, list[Proves]] = defaultdict(list)
+        for link in tables.proves:
+            self.proves[link.obligation].append(link)
         self._instruments = {entry.code: entry for entry in tables.instruments}
         by_age = sorted(tables.provisions, key=lambda entry: entry.valid_from)
         self._provisions = {entry.id: entry for entry in by_age}
@@ -147,6 +151,7 @@ def read(folder: Path) -> Tables:
         provisions=tuple(entry for part in parts for entry in part.provisions),
         obligations=tuple(entry for part in parts for entry in part.obligations),
         sanctions=tuple(entry for part in parts for entry in part.sanctions),
+        proves=tuple(entry for part in parts for entry in part.proves),
         vocabulary=_join(part.vocabulary for part in parts),
     )
 

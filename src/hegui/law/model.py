@@ -20,7 +20,7 @@ RowId = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}-(x|[0-9]+(-[0-9]+)?)(\.p?[0-9]
 NoteRow = Annotated[str, Meta(pattern=r"^[A-Z]{2,4}-[0-9][0-9./,p-]*$")]
 SanctionCode = Annotated[str, Meta(pattern=r"^P-[A-Z]+[0-9]*$")]
 ControlCode = Annotated[str, Meta(pattern=r"^C-[A-Z]+$")]
-EvidenceCode = Annotated[str, Meta(pattern=r"^[a-z]+(_[a-z]+)*$")]
+EvidenceCode = Annotated[str, Meta(pattern=r"^[a-z]+(_[a-z0-9]+)*$")]
 # A day, or only the month or year where the day is not known to us.
 PartialDate = Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
 Yuan = Annotated[int, Meta(ge=0)]
@@ -56,6 +56,9 @@ Relation = Literal[
     "superseded_by", "refers_to",
 ]  # fmt: skip
 Review = Literal["none", "internal", "counsel"]
+# How far a check proves a duty: all of it; a part, the rest is for people or to come; or it only
+# lends weight and proves nothing alone.
+Coverage = Literal["full", "partial", "supporting"]
 
 
 class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +237,15 @@ class Sanction(Struct, frozen=True, forbid_unknown_fields=True):
     currency: Literal["CNY"] = "CNY"
 
 
+class Proves(Struct, frozen=True, forbid_unknown_fields=True):
+    """A check of the running service (`evidence`, of the vocabulary) that proves a duty, and how far."""
+
+    obligation: RowId
+    evidence: EvidenceCode
+    coverage: Coverage
+    rationale: Text
+
+
 class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     """What a YAML file of the register may hold; the loader joins the tables of all files.
 
@@ -246,4 +258,5 @@ class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     provisions: tuple[Provision, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     sanctions: tuple[Sanction, ...] = ()
+    proves: tuple[Proves, ...] = ()
     vocabulary: dict[str, dict[str, Text]] = {}

@@ -220,6 +220,78 @@ instances = _record(
 )
 closings = _record("closings", Column("instance", String(24), primary_key=True))
 
+# What people hand in as evidence: the file's digest stays, the file with whoever signed it.
+signed = _record(
+    "signed",
+    Column("proof", String(24), primary_key=True),
+    Column("kind", String(40), nullable=False),  # of the vocabulary `human`
+    Column("about", String(400), nullable=False),  # ids of obligations, with spaces between
+    Column("name", String(200), nullable=False),  # of the file
+    Column("sha256", String(64), nullable=False),
+    Column("signer", String(80), nullable=False),  # who answers for what it says
+    Column("owner", String(80), nullable=False),  # who sees to the next one
+    Column("valid_from", String(10), nullable=False),
+    Column("valid_until", String(10), nullable=False),  # the last day
+    Column("note", String(400), nullable=False),
+    Column("staff", String(24), nullable=False),  # who handed it in
+)
+signed_ends = _record(
+    "signed_ends",
+    Column("proof", String(24), primary_key=True),
+    Column("reason", String(400), nullable=False),
+    Column("staff", String(24), nullable=False),
+)
+# What a named person found about a row that was not read or whose reading is open.
+reviews = _record(
+    "reviews",
+    Column("obligation", String(24), primary_key=True),
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …; the last one counts
+    Column("reviewer", String(80), nullable=False),
+    Column("capacity", String(12), nullable=False),  # counsel | internal
+    Column("finding", String(1000), nullable=False),
+    Column("valid_until", String(10), nullable=False),
+    Column("staff", String(24), nullable=False),
+)
+owners = _record(
+    "owners",
+    Column("obligation", String(24), primary_key=True),
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …; the last one counts
+    Column("owner", String(80), nullable=False),
+    Column("staff", String(24), nullable=False),
+)
+# Each time what a check found about its whole population became another.
+check_changes = _record(
+    "check_changes",
+    Column("name", String(40), primary_key=True),
+    Column("outcome", String(8), nullable=False),  # good | bad | empty
+    Column("population", BigInteger, nullable=False),
+    Column("good", BigInteger, nullable=False),
+    Column(
+        "missing", Text, nullable=False
+    ),  # the first subjects that were not, with spaces between
+    many=True,
+)
+
+# The counts of the checks, a row a day, kept by the writer; derived from the entries alone, so
+# `hegui status --recount` can hold them against the ledger.
+check_days = Table(
+    "check_days",
+    STORE,
+    Column("name", String(40), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("population", BigInteger, nullable=False),
+    Column("good", BigInteger, nullable=False),
+    Column("missing", Text, nullable=False),
+)
+check_cursors = Table(
+    "check_cursors",
+    STORE,
+    Column("name", String(40), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # the first entry that was not looked at
+    Column("pending", Text, nullable=False),  # JSON: what has begun, and when it must have ended
+    Column("at", String(27), nullable=False),
+)
+
 RECORDS = (
     exchanges,
     outcomes,
@@ -236,6 +308,11 @@ RECORDS = (
     staff,
     instances,
     closings,
+    signed,
+    signed_ends,
+    reviews,
+    owners,
+    check_changes,
 )
 
 # --- the vault: what can die ----------------------------------------------------------------------
