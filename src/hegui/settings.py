@@ -98,6 +98,7 @@ class Register(Section, frozen=True):
 
     # Days whose exchanges, complaints and so on a check looks at: what went wrong stands that long.
     window_days: Days = 30
+    count_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 15  # between two looks of a server
 
 
 class Limits(Section, frozen=True):

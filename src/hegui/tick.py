@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from hegui.evidence import checkpoints, erase
+from hegui.evidence import checkpoints, counting, erase
 from hegui.evidence.archive import Archive
 from hegui.gateway.instances import interrupt_dead
 from hegui.language import N_
@@ -32,6 +32,7 @@ CLOCKS: Final[tuple[tuple[str, Callable[[Archive], int]], ...]] = (
     (N_("exchanges of dead processes ended"), interrupt_dead),
     (N_("erasures completed"), _erasures),
     (N_("checkpoints signed"), _checkpoint),
+    (N_("entries checked"), counting.count),
 )
 
 

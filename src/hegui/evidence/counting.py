@@ -125,8 +125,11 @@ def _count_batch(archive: Archive) -> int:
     for fold in folds:
         if len(rows) < _BATCH:  # at the end: what could have come has come
             fold.expire(moment)
+    changes = _changes(archive, {fold.check.name: fold.days for fold in folds})
+    if not rows and not changes and not _is_old(folds, moment):
+        return 0
     archive.writer.commit_now(
-        *_changes(archive, {fold.check.name: fold.days for fold in folds}),
+        *changes,
         check=lambda connection: _keep(connection, folds, was, moment),
     )
     return len(rows)

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from hegui.gateway.service import Service
 from hegui.gateway.wire import Message, Receive, Scope, Send
 from hegui.language import Problem
+from hegui.evidence.counting import count
 from hegui.tick import tick
 from hegui.web.routes import ROUTES
 from hegui.web.routing import no_page
@@ -69,13 +70,19 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _clock(service: Service) -> None:
-    """Run `tick` as often as checkpoints are wanted; a failure is logged and tried again."""
+    """Run `tick` as often as checkpoints are wanted, and count what is new between; a failure is
+    logged and tried again."""
+    settings = service.settings
+    next_tick = 0.0
     while True:
-        await asyncio.sleep(service.settings.evidence.checkpoint_minutes * 60)
+        is_time = time.monotonic() >= next_tick
+        if is_time:
+            next_tick = time.monotonic() + settings.evidence.checkpoint_minutes * 60
         try:
-            await asyncio.to_thread(tick, service.archive)
+            await asyncio.to_thread(tick if is_time else count, service.archive)
         except (SQLAlchemyError, Problem, OSError) as error:
             log.error("tick.failed", error=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
+        await asyncio.sleep(settings.register.count_seconds)
 
 
 def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # noqa: ANN202 (Starlette's own type is private)
