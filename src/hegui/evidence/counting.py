@@ -25,6 +25,7 @@ from hegui.store.writer import Entry
 CARRIES: Final = ("IM-19.1",)
 NAMED: Final = 20  # subjects that a day's row, and an entry, names at most
 _BATCH: Final = 5_000  # entries in one transaction
+_RENEW: Final = timedelta(minutes=10)
 _SECONDS: Final = 20.0  # that one call may take; the next goes on from there
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -76,8 +77,10 @@ Days = defaultdict[str, Count]
 class Fold:
     """One check on its way through the entries."""
 
-    def __init__(self, check: Every | Pair, seq: int = 0, pending: _Pending | None = None) -> None:
-        self.check, self.seq, self.pending = check, seq, pending or {}
+    def __init__(
+        self, check: Every | Pair, seq: int = 0, pending: _Pending | None = None, at: str = ""
+    ) -> None:
+        self.check, self.seq, self.pending, self.at = check, seq, pending or {}, at
         self.days: Days = defaultdict(Count)
 
     def take(self, head: Head) -> None:
@@ -126,13 +129,19 @@ def _count_batch(archive: Archive) -> int:
         if len(rows) < _BATCH:  # at the end: what could have come has come
             fold.expire(moment)
     changes = _changes(archive, {fold.check.name: fold.days for fold in folds})
-    if not rows and not changes and not _is_old(folds, moment):
+    news = rows or changes or any(fold.days for fold in folds)
+    if not news and not _is_old(min(fold.at for fold in folds), moment):
         return 0
     archive.writer.commit_now(
         *changes,
         check=lambda connection: _keep(connection, folds, was, moment),
     )
     return len(rows)
+
+
+def _is_old(at: str, moment: str) -> bool:
+    """Whether a result that has not changed must be written again, so that it is seen to be fresh."""
+    return not at or datetime.fromisoformat(moment) - datetime.fromisoformat(at) > _RENEW
 
 
 def _run(folds: Sequence[Fold], heads: Iterable[tuple[int, Head]]) -> None:
@@ -146,7 +155,7 @@ def _run(folds: Sequence[Fold], heads: Iterable[tuple[int, Head]]) -> None:
 def _folds(connection: Connection) -> list[Fold]:
     cursors = {row.name: row for row in connection.execute(select(check_cursors))}
     return [
-        Fold(check, row.seq, msgspec.json.decode(row.pending, type=_Pending))
+        Fold(check, row.seq, msgspec.json.decode(row.pending, type=_Pending), row.at)
         if (row := cursors.get(check.name)) else Fold(check)
         for check in FOLDS
     ]  # fmt: skip
@@ -192,6 +201,13 @@ def _look(archive: Archive) -> None:
         seen.add("", good=not (missing := look.see(archive)))
         seen.missing = missing.split()[:NAMED]
         found[look.name] = seen
+    kept = latest(archive)
+    found = {
+        name: seen for name, seen in found.items()
+        if seen != kept[name].count or _is_old(kept[name].at, moment)
+    }  # fmt: skip
+    if not found:
+        return
 
     def keep(connection: Connection) -> None:
         for name, seen in found.items():

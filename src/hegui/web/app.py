@@ -2,6 +2,7 @@
 
 import asyncio
 import mimetypes
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from hegui.evidence.counting import count
 from hegui.gateway.service import Service
 from hegui.gateway.wire import Message, Receive, Scope, Send
 from hegui.language import Problem
-from hegui.evidence.counting import count
 from hegui.tick import tick
 from hegui.web.routes import ROUTES
 from hegui.web.routing import no_page
@@ -70,8 +71,10 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _clock(service: Service) -> None:
-    """Run `tick` as often as checkpoints are wanted, and count what is new between; a failure is
-    logged and tried again."""
+    """Run `tick` as often as checkpoints are wanted, and count what is new between.
+
+    A failure is logged and tried again.
+    """
     settings = service.settings
     next_tick = 0.0
     while True:
