@@ -15,7 +15,7 @@ import msgspec
 from hegui.evidence.archive import Archive
 from hegui.evidence.counting import Found, latest
 from hegui.evidence.signed import Review, Signed, last_owners, last_reviews, list_signed
-from hegui.language import N_, say
+from hegui.language import N_, Text, say
 from hegui.law import Obligation, Proves, register
 
 State = Literal[
@@ -47,7 +47,11 @@ class Reason(msgspec.Struct, frozen=True):
     values: dict[str, object] = {}
 
     def say(self, language: str) -> str:
-        return say(language, self.message, **self.values)
+        words = {
+            name: value.say(language) if isinstance(value, Text) else value
+            for name, value in self.values.items()
+        }
+        return say(language, self.message, **words)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -160,7 +164,7 @@ class _Board:
     ) -> tuple[State, tuple[Reason, ...]]:  # fmt: skip
         if not parts and not duty.human:
             return "planned", (Reason(N_("No part of hegui carries it yet: {room}."),
-                                      {"room": duty.room}),)  # fmt: skip
+                                      {"room": register().term("room", duty.room)}),)  # fmt: skip
         if bad := [_failed(part) for part in parts if part.found.outcome == "bad"]:
             return "not_met", tuple(bad)
         if stale := [_unchecked(part) for part in parts if self._is_stale(part)]:
@@ -205,7 +209,7 @@ class _Board:
                 N_("The signed evidence held until {day} and holds no more."), {"day": last}
             )
             return "due", (gone, *good)
-        asked = Reason(N_("A person must hand in: {zh} / {en}."), {"zh": kind.zh, "en": kind.en})
+        asked = Reason(N_("A person must hand in: {kind}."), {"kind": kind})
         return "human_pending", (asked, *good)
 
     def _is_stale(self, part: Part) -> bool:
@@ -259,7 +263,7 @@ def _unchecked(part: Part) -> Reason:
 
 def _values(part: Part) -> dict[str, object]:
     count = part.found.count
-    return {"check": part.link.evidence, "population": count.population, "good": count.good,
+    return {"check": register().term("evidence", part.link.evidence), "population": count.population, "good": count.good,
             "since": part.found.since}  # fmt: skip
 
 

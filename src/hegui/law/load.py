@@ -139,17 +139,29 @@ def _unknown(wanted: str, known: Mapping[str, object]) -> NoReturn:
 
 
 def read(folder: Path) -> Tables:
-    """Read every `*.yaml` of a folder and join the tables; the order is that of the file names.
+    """Read every `*.yaml` of a folder and join the tables, instrument by instrument.
+
+    The order of the instruments is that of their table; within one, that of its file.
 
     Raises:
         Problem: a file is not YAML or breaks the shape of `schema.json`.
 
     """
     parts = [_read_file(file) for file in sorted(folder.glob("*.yaml"))]
+    instruments = tuple(entry for part in parts for entry in part.instruments)
+    place = {entry.code: number for number, entry in enumerate(instruments)}
+
+    def by_instrument(entry: Provision | Obligation) -> int:
+        return place.get(entry.id.partition("-")[0], len(place))
+
     return Tables(
-        instruments=tuple(entry for part in parts for entry in part.instruments),
-        provisions=tuple(entry for part in parts for entry in part.provisions),
-        obligations=tuple(entry for part in parts for entry in part.obligations),
+        instruments=instruments,
+        provisions=tuple(
+            sorted((entry for part in parts for entry in part.provisions), key=by_instrument)
+        ),
+        obligations=tuple(
+            sorted((entry for part in parts for entry in part.obligations), key=by_instrument)
+        ),
         sanctions=tuple(entry for part in parts for entry in part.sanctions),
         proves=tuple(entry for part in parts for entry in part.proves),
         vocabulary=_join(part.vocabulary for part in parts),

@@ -108,7 +108,8 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
 
     An amendment ends this version and begins another; when we learnt of it is the ledger's to
     say. `note` tells what hegui does with a provision that carries no obligation. `split_from`
-    names the row of the research notes that held several provisions as one.
+    names the row of the research notes that held several provisions as one; `added` marks a provision
+    that is no row of theirs, but the basis of a sanction, a definition, or an old number to resolve.
     """
 
     id: RowId
@@ -121,6 +122,12 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     valid_to: date | None = None
     renumbered_from: tuple[Former, ...] = ()
     split_from: NoteRow | None = None
+    added: bool = False
+
+    @property
+    def row(self) -> str:
+        """The row of the research notes that this provision stands for, or is a part of."""
+        return self.split_from or self.id
 
     @property
     def instrument(self) -> str:

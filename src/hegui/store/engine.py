@@ -20,7 +20,9 @@ from hegui.language import Problem
 
 Kind = Literal["writer", "reader", "maintenance"]
 
-MUTABLE: Final = frozenset({"ledger_head", "persons", "keys", "sessions"})
+MUTABLE: Final = frozenset(
+    {"ledger_head", "check_days", "check_cursors", "persons", "keys", "sessions"}
+)
 _READING: Final = frozenset(
     {
         sqlite3.SQLITE_READ,
