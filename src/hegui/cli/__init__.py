@@ -1,20 +1,24 @@
 """The command line. Each group of commands is a file; heavy imports wait until a command runs."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
-from hegui.cli import db, keys, law, ledger, lexicon, master, policy, service
+from hegui.cli import db, keys, label, law, ledger, lexicon, master, policy, service
 from hegui.language import Problem
 
 app = typer.Typer(
     name="hegui",
     help="Run a generative-AI service the way China's Interim Measures require, and prove it.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (service.init, service.check, service.serve, service.tick):
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    service.init, service.check, service.serve, service.tick, label.label, label.verify, label.carry,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 for name, group in (
     ("keys", keys.app),
@@ -24,6 +28,7 @@ for name, group in (
     ("law", law.app),
     ("lexicon", lexicon.app),
     ("policy", policy.app),
+    ("provider-code", label.codes),
 ):
     app.add_typer(group, name=name)
 

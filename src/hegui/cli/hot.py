@@ -10,7 +10,7 @@ from hegui.language import N_, say
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     help="Hot terms: they act on all running services within a second.",
 )
 

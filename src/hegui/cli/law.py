@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     help="Look up the duties of the Interim Measures: who, what, by when, and how sure we are.",
 )
 
