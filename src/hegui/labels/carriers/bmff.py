@@ -67,7 +67,7 @@ def _box(source: Source, at: int, end: int) -> Box | None:
     if size < header or (kind == b"uuid" and len(uuid) < 16):
         raise ReadError("malformed", f"{_text(kind)} of {size} bytes")
     if at + size > end:
-        code = "truncated" if at + size > source.size else "malformed"
+        code = "truncated" if end == source.size else "malformed"
         raise ReadError(code, _text(kind))
     return Box(at, kind, at + header, at + size, uuid, wide, endless)
 

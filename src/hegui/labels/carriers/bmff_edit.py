@@ -51,6 +51,11 @@ class Surgery:
             edits = grown
         every = [*self._edits, *patches.edits]
         every = _sorted([*every, *_sizes(every)])
+        ends = [0, *(edit.end for edit in every)]
+        if ends[-1] > self._source.size or any(
+            edit.start < end for edit, end in zip(every, ends, strict=False)
+        ):
+            raise ReadError("malformed", "parts that overlap")
         return replace(self._source.size, *((edit.start, edit.end, edit.data) for edit in every))
 
 

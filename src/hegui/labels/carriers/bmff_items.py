@@ -1,6 +1,5 @@
 """Items of a meta box (ISO/IEC 14496-12, 8.11): their descriptions (infe) and locations (iloc)."""
 
-import struct
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -48,7 +47,7 @@ class Location(NamedTuple):
         by = {to(place) - place for place in old}
         if by <= {0}:
             return self
-        if self.base and len(by) == 1:
+        if len(by) == 1 and self.base and self.base + min(by) >= 0:
             return self._replace(base=self.base + by.pop())
         extents = [e._replace(place=to(place)) for e, place in zip(self.extents, old, strict=True)]
         return self._replace(base=0, extents=extents)
@@ -86,19 +85,14 @@ class Locations(msgspec.Struct):
     def pack(self) -> bytes:
         """The box's content, with fields as wide as before, or as wide as they must be."""
         every = self.items.values()
-        offset, length, base, index = (
-            max(width, _width(values))
-            for width, values in zip(
-                self.widths,
-                (
-                    [e.place for item in every for e in item.extents],
-                    [e.length for item in every for e in item.extents],
-                    [item.base for item in every],
-                    [],
-                ),
-                strict=True,
-            )
+        extents = [extent for item in every for extent in item.extents]
+        needs = (
+            _width([extent.place for extent in extents]),
+            _width([extent.length for extent in extents]),
+            _width([item.base for item in every]),
+            0,
         )
+        offset, length, base, index = map(max, self.widths, needs)
         wide = 4 if self.version == 2 else 2
         parts = [
             bytes([self.version]),
@@ -167,5 +161,6 @@ def _item(data: bytes) -> Item:
 
 def numbers(data: bytes, *, wide: bool) -> tuple[int, ...]:
     """A list of item numbers, 16 or 32 bits each."""
-    form = "I" if wide else "H"
-    return struct.unpack(f">{len(data) // struct.calcsize(form)}{form}", data)
+    width = 4 if wide else 2
+    ends = range(width, len(data) + 1, width)
+    return tuple(int.from_bytes(data[end - width : end]) for end in ends)

@@ -47,7 +47,7 @@ class Moves:
 
     def all(self, places: Sequence[int]) -> list[int]:
         """The same for a table: most point behind every edit, so all of it moves by the same."""
-        if places and min(places) >= self._ends[-1]:
+        if places and self._ends and min(places) >= self._ends[-1]:
             by = self._sums[-1]
             return [place + by for place in places]
         return [self.to(place) for place in places]
@@ -99,6 +99,8 @@ class Patches:
             raise ReadError("malformed", box.kind.decode())
         old = struct.unpack(f">{count}{form}", self._source.read(box.body + 8, width))
         new = self._moves.all(old)
+        if new and max(new) >= 1 << 64:
+            raise ReadError("malformed", "co64")
         if box.start in self._widen:
             data = struct.pack(f">II{count}Q", 0, count, *new)
             self.edits.append(Edit(box.start, box.end, pack(b"co64", data), inside))

@@ -10,6 +10,7 @@ from hegui.labels.carriers.bmff_tags import Tags, is_label
 from hegui.labels.carriers.carrier import Site
 from hegui.labels.label import LONGEST, Defect
 from hegui.labels.source import ReadError, Source
+from hegui.language import Problem
 
 _XMP: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _GUIDE: Final = (b"moov", b"udta")
@@ -29,18 +30,31 @@ class Places:
     """Everything that may hold a label, as far as the file can be read; `faults` say what cannot."""
 
     def __init__(self, source: Source) -> None:
+        self.top: list[Box] = []  # the boxes of the file itself
         self.tags: list[Tags] = []
         self.faults: list[Defect] = []
-        self.broken: ReadError | None = (
-            None  # not even the boxes of the file, or of moov, are whole
-        )
+        self._broken: ReadError | None = None  # the boxes of the file, or of moov, are not whole
+        self._unread = ""  # a place that may hold a label, and cannot be read
         self._texts: list[_Text] = []
         self._source = source
         try:
-            self._look()
+            for box, _ in walk(source, ()):
+                self.top.append(box)
+                self._look(box)
         except ReadError as error:
-            self.broken = error
+            self._broken = error
             self._fault(error)
+
+    def check(self) -> None:
+        """Raise what keeps the file from being labelled: `ReadError`, or `Problem` `labels.elsewhere`."""
+        if self._broken:
+            raise self._broken
+        if self._unread:
+            raise Problem(
+                "labels.elsewhere",
+                "A part of the file that may hold another label cannot be read ({place}): write the file anew without it, then label it.",
+                place=self._unread,
+            )
 
     @property
     def guide(self) -> Tags | None:
@@ -71,42 +85,40 @@ class Places:
     def _fault(self, error: ReadError) -> None:
         self.faults.append(Defect(error.code, error.detail))
 
-    def _look(self, inside: Inside = ()) -> None:
-        """Find everything that may hold a label. What is odd in user data is a fault, and no more."""
-        boxes = (
-            children(self._source, inside[-1])
-            if inside
-            else (box for box, _ in walk(self._source, ()))
-        )
-        for box in boxes:
-            if box.kind in {b"moov", b"trak"} and len(inside) < 2:
-                self._look((*inside, box))
-            elif box.kind == b"cmov":
-                raise ReadError("malformed", "compressed moov")
-            else:
-                try:
-                    self._look_at(box, inside)
-                except ReadError as error:
-                    self._fault(error)
+    def _look(self, box: Box, inside: Inside = ()) -> None:
+        """Find what may hold a label. Odd user data, as cameras write it, is a fault and no more."""
+        if box.kind in {b"moov", b"trak"} and len(inside) < 2:
+            for each in children(self._source, box):
+                self._look(each, (*inside, box))
+        elif box.kind == b"cmov":
+            raise ReadError("malformed", "compressed moov")
+        elif box.kind == b"udta":
+            try:
+                for each in children(self._source, box):
+                    self._look_at(each, (*inside, box))
+            except ReadError as error:
+                self._fault(error)
+        elif box.kind != b"mdat":
+            self._look_at(box, inside)
 
     def _look_at(self, box: Box, inside: Inside) -> None:
-        in_udta = bool(inside) and inside[-1].kind == b"udta"
-        if box.kind == b"udta" and not in_udta:
-            for each in children(self._source, box):
-                self._look_at(each, (*inside, box))
-        elif box.kind == b"meta":
+        try:
+            self._hold(box, inside, in_udta=bool(inside) and inside[-1].kind == b"udta")
+        except ReadError as error:
+            self._fault(error)
+            self._unread = path(box, inside)
+
+    def _hold(self, box: Box, inside: Inside, *, in_udta: bool) -> None:
+        named = box.kind.lower() == b"aigc"
+        if box.kind == b"meta":
             self.tags.append(bmff_tags.tags(self._source, box, inside))
         elif box.uuid == _XMP or (in_udta and box.kind == b"XMP_"):
             packet = content(self._source, box, xmp.LARGEST)
             self._texts.append(_Text(box, inside, tuple(xmp.read(packet)), packet))
-        elif in_udta or box.kind.lower() == b"aigc":
-            named = box.kind.lower() == b"aigc"
-            if named and box.size > _TEXT:
-                raise ReadError("over_limit", "aigc")
-            if box.size <= _TEXT:
-                text = _json(content(self._source, box))
-                if named or is_label(text):
-                    self._texts.append(_Text(box, inside, (text,)))
+        elif named or (in_udta and box.size <= _TEXT):
+            text = _json(content(self._source, box, _TEXT))
+            if named or is_label(text):
+                self._texts.append(_Text(box, inside, (text,)))
 
 
 def _json(data: bytes) -> str:
@@ -120,13 +132,16 @@ def _is_guide(tags: Tags) -> bool:
 
 
 def _sites(tags: Tags) -> list[Site]:
-    sites = []
+    kind = tags.kind.decode("latin-1")
+    place = f"{path(tags.box, tags.inside)} ({kind}), "
+    sites: list[Site] = []
     for value, text in bmff_tags.labels(tags):
         space = tags.names[value.key - 1][0] if value.key else b""
         right = _is_guide(tags) and value.name == bmff_tags.KEY and space == b"mdta"
-        kind, name = tags.kind.decode("latin-1"), value.name.decode("utf-8", "replace")
-        place = f"{path(tags.box, tags.inside)} ({kind}), {name}"
-        sites.append(Site(place, text, "guide" if right else "met"))
+        where = place + value.name.decode("utf-8", "replace")
+        sites.append(Site(where, text, "guide" if right else "met"))
+    if bmff_tags.is_wiped(tags):
+        sites.append(Site(f"{place}AIGC", ""))
     return sites
 
 

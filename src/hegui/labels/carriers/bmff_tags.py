@@ -110,6 +110,12 @@ def labels(found: Tags) -> Iterator[tuple[Value, str]]:
                 yield value, text
 
 
+def is_wiped(found: Tags) -> bool:
+    """Whether the key of a label is there, but nothing under it."""
+    used = {value.key for value in found.values}
+    return any(KEY in name.upper() and n not in used for n, (_, name) in enumerate(found.names, 1))
+
+
 def new(label: str) -> bytes:
     """A meta box of kind mdta with the label alone, as FFmpeg writes it."""
     handler = pack(b"hdlr", bytes(8), b"mdta", bytes(13))

@@ -50,16 +50,16 @@ class Heif(Carrier):
 
     def plan(self, source: Source, value: str) -> Plan:
         places = Places(source)
-        if places.broken:
-            raise places.broken
+        places.check()
         meta = _Meta(source)
         surgery = Surgery(source.fresh())
         places.clear(surgery)
-        if not meta.xmp:
+        own = next((item for item in meta.xmp if meta.is_of_primary(item)), None)
+        if own is None:
             _add(meta, surgery, xmp.write(None, value))
         for item in meta.xmp:
             packet = meta.packet(item)
-            if item is meta.xmp[0]:
+            if item is own:
                 _replace(meta, surgery, item, xmp.write(packet, value))
             elif xmp.read(packet):
                 _replace(meta, surgery, item, xmp.clear(packet))
@@ -180,6 +180,8 @@ def _add(meta: _Meta, surgery: Surgery, packet: bytes) -> None:
     count = meta.iinf.body + 4
     width = 4 if wide else 2
     more = int.from_bytes(meta.source.read(count, width)) + 1
+    if more >= 1 << 8 * width:
+        raise ReadError("over_limit", "items")
     surgery.put(count, count + width, more.to_bytes(width))
     infe = pack(b"infe", b"\2\0\0\0", number.to_bytes(2), bytes(2), b"mime\0", _MEDIA_TYPE, b"\0")
     surgery.put(meta.iinf.end, meta.iinf.end, infe, (meta.box, meta.iinf))

@@ -39,9 +39,8 @@ class Mp4(Carrier):
 
     def plan(self, source: Source, value: str) -> Plan:
         places = Places(source)
-        if places.broken:
-            raise places.broken
-        moov = _moov(source)
+        places.check()
+        moov = _moov(places)
         surgery = Surgery(source.fresh())
         places.clear(surgery, value)
         if places.guide is None:
@@ -77,8 +76,8 @@ class M4a(Mp4):
         return head[4:8] == b"ftyp" and head[8:11] in {b"M4A", b"M4B"}
 
 
-def _moov(source: Source) -> Box:
-    found = [box for box, _ in walk(source, ()) if box.kind == b"moov"]
+def _moov(places: Places) -> Box:
+    found = [box for box in places.top if box.kind == b"moov"]
     if not found:
         raise Problem(
             "labels.segment",
