@@ -1,8 +1,22 @@
 """ISO media files made by hand, and a reader of what a player would play, which knows no labels."""
 
 import struct
+from io import BytesIO
+
+from hegui.labels.label import Label
+from hegui.labels.write import write
 
 CHUNK = 16
+CODE = "001191110102MACQD9K64010000"
+LABEL = Label.new(CODE, "0123abcd")
+OLD = Label.new(CODE, "old")
+
+
+def labelled(data, label=LABEL, on_existing="replace"):
+    out = BytesIO()
+    written = write(data, label, out, on_existing=on_existing, paranoid=True)
+    assert written.size == len(out.getvalue())
+    return out.getvalue()
 
 
 def box(kind, *parts):
@@ -286,3 +300,8 @@ def items_of(data):
             text += data[place : place + length]
         found[number] = text
     return found
+
+
+def index(data, kind):
+    """(start, body, end) of all boxes of a kind."""
+    return [(at, body, stop) for each, at, body, stop in every(data) if each == kind]

@@ -8,25 +8,28 @@ from io import BytesIO
 import pytest
 
 from hegui.labels.carriers import find
-from hegui.labels.label import Label
 from hegui.labels.source import ReadError, opened
 from hegui.labels.splice import length
 from hegui.labels.verify import Report, verify
 from hegui.labels.write import write, write_bytes
 from hegui.language import Problem
-from labels.films import XMP_UUID, box, every, full, items_of, mdta, packet, parts, picture
+from labels.films import (
+    LABEL,
+    OLD,
+    XMP_UUID,
+    box,
+    every,
+    full,
+    items_of,
+    labelled,
+    mdta,
+    packet,
+    parts,
+    picture,
+)
 
-CODE = "001191110102MACQD9K64010000"
-LABEL = Label.new(CODE, "0123abcd")
-OLD = Label.new(CODE, "old")
 CODED = {1: b"first picture...", 2: b"second picture.."}
 GRID = b"GRIDGRID"
-
-
-def labelled(data, label=LABEL, on_existing="replace"):
-    out = BytesIO()
-    write(data, label, out, on_existing=on_existing, paranoid=True)
-    return out.getvalue()
 
 
 def same_items(old, new):
