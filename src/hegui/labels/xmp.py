@@ -128,12 +128,23 @@ def write(packet: bytes | None, value: str) -> bytes:
         f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="" xmlns:TC260="{NAMESPACE}">'
         f"<TC260:AIGC>{escape(value, {chr(34): '&quot;'})}</TC260:AIGC></rdf:Description>"
     ).encode()
+    return _edited(old, found, (found.rdf_end, found.rdf_end, described))
+
+
+def clear(packet: bytes) -> bytes:
+    """The packet without an AIGC property, for one that stands where the label does not belong.
+
+    Raises as `read`.
+    """
+    old = _utf8(packet)
+    return _edited(old, _Reader(old).run())
+
+
+def _edited(old: bytes, found: _Reader, *more: tuple[int, int, bytes]) -> bytes:
     edits = [(start, end, b"") for start, end in found.elements]
     edits += [(start, end, _without(old[start:end])) for start, end in found.tags]
     new = bytearray(old)
-    for start, end, data in sorted(
-        [*edits, (found.rdf_end, found.rdf_end, described)], reverse=True
-    ):
+    for start, end, data in sorted([*edits, *more], reverse=True):
         new[start:end] = data
     return bytes(new)
 

@@ -3,10 +3,19 @@
 from typing import Final
 
 from hegui.labels.carriers.carrier import HEAD, Carrier
+from hegui.labels.carriers.heif import Avif, Heif
+from hegui.labels.carriers.mp4 import M4a, Mov, Mp4
 from hegui.labels.carriers.png import Png
 from hegui.labels.source import Source
 
-CARRIERS: Final[tuple[Carrier, ...]] = (Png(),)
+CARRIERS: Final[tuple[Carrier, ...]] = (
+    Png(),
+    Avif(),
+    Heif(),
+    Mov(),
+    M4a(),
+    Mp4(),
+)
 
 
 def find(source: Source) -> Carrier | None:
