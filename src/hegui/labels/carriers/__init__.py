@@ -3,10 +3,14 @@
 from typing import Final
 
 from hegui.labels.carriers.carrier import HEAD, Carrier
+from hegui.labels.carriers.ooxml import Ooxml
 from hegui.labels.carriers.png import Png
 from hegui.labels.source import Source
 
-CARRIERS: Final[tuple[Carrier, ...]] = (Png(),)
+CARRIERS: Final[tuple[Carrier, ...]] = (
+    Png(),
+    Ooxml(),
+)
 
 
 def find(source: Source) -> Carrier | None:
