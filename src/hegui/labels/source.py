@@ -54,9 +54,9 @@ class Source:
         """The first bytes, at most `count`."""
         return self.read(0, min(count, self.size))
 
-    def step(self) -> None:
-        """Count one more thing looked at; raises `ReadError` past the budget."""
-        self._steps -= 1
+    def step(self, count: int = 1) -> None:
+        """Count one more thing looked at, or as much work as `count`; raises `ReadError` past the budget."""
+        self._steps -= count
         if self._steps < 0:
             raise ReadError("over_limit", "too many parts")
 

@@ -128,12 +128,23 @@ def write(packet: bytes | None, value: str) -> bytes:
         f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="" xmlns:TC260="{NAMESPACE}">'
         f"<TC260:AIGC>{escape(value, {chr(34): '&quot;'})}</TC260:AIGC></rdf:Description>"
     ).encode()
+    return _edited(old, [*_removals(old, found), (found.rdf_end, found.rdf_end, described)])
+
+
+def without(packet: bytes) -> bytes:
+    """The packet without the property, for a format whose label stands elsewhere; raises as `read`."""
+    old = _utf8(packet)
+    return _edited(old, _removals(old, _Reader(old).run()))
+
+
+def _removals(old: bytes, found: _Reader) -> list[tuple[int, int, bytes]]:
     edits = [(start, end, b"") for start, end in found.elements]
-    edits += [(start, end, _without(old[start:end])) for start, end in found.tags]
+    return edits + [(start, end, _without(old[start:end])) for start, end in found.tags]
+
+
+def _edited(old: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     new = bytearray(old)
-    for start, end, data in sorted(
-        [*edits, (found.rdf_end, found.rdf_end, described)], reverse=True
-    ):
+    for start, end, data in sorted(edits, reverse=True):
         new[start:end] = data
     return bytes(new)
 

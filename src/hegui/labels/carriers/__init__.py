@@ -4,12 +4,14 @@ from typing import Final
 
 from hegui.labels.carriers.carrier import HEAD, Carrier
 from hegui.labels.carriers.ooxml import Ooxml
+from hegui.labels.carriers.pdf import Pdf
 from hegui.labels.carriers.png import Png
 from hegui.labels.source import Source
 
 CARRIERS: Final[tuple[Carrier, ...]] = (
     Png(),
     Ooxml(),
+    Pdf(),
 )
 
 
