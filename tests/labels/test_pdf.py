@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
-from labels.documents import LABEL, OTHER, cycle, hammer, media
 
 from hegui.labels import verify, write, write_bytes, xmp
 from hegui.labels.carriers.pdfobjects import string, text, value_in
 from hegui.language import Problem
+from labels.documents import LABEL, OTHER, cycle, hammer, media
 
 
 def made(objects, trailer=b"/Root 1 0 R", start=b"%PDF-1.7\n") -> bytes:
@@ -61,10 +61,16 @@ def hybrid():
     old = made(BODY)
     packed = b"5 0 << /Title (hidden) >>"
     at6 = len(old) + 1
-    six = b"\n6 0 obj\n<< /Type /ObjStm /N 1 /First 4 /Length %d >>\nstream\n%b\nendstream\nendobj\n"
+    six = (
+        b"\n6 0 obj\n<< /Type /ObjStm /N 1 /First 4 /Length %d >>\nstream\n%b\nendstream\nendobj\n"
+    )
     old += six % (len(packed), packed)
     at7 = len(old)
-    rows = struct.pack(">BHB", 2, 6, 0) + struct.pack(">BHB", 1, at6, 0) + struct.pack(">BHB", 1, at7, 0)
+    rows = (
+        struct.pack(">BHB", 2, 6, 0)
+        + struct.pack(">BHB", 1, at6, 0)
+        + struct.pack(">BHB", 1, at7, 0)
+    )
     seven = b"7 0 obj\n<< /Type /XRef /W [1 2 1] /Index [5 3] /Size 8 /Length 12 /Root 1 0 R >>\nstream\n"
     old += seven + rows + b"\nendstream\nendobj\n"
     at = len(old)
@@ -88,7 +94,11 @@ def predicted():
     packed = zlib.compress(ups)
     head = b"/Type /XRef /W [1 2 1] /Size 7 /Root 1 0 R /Info 5 0 R /Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 4 >>"
     at = len(out)
-    out += b"6 0 obj\n<< %b /Length %d >>\nstream\n%b\nendstream\nendobj\n" % (head, len(packed), packed)
+    out += b"6 0 obj\n<< %b /Length %d >>\nstream\n%b\nendstream\nendobj\n" % (
+        head,
+        len(packed),
+        packed,
+    )
     return bytes(out) + b"startxref\n%d\n%%%%EOF\n" % at
 
 
@@ -140,7 +150,10 @@ def test_the_trailer_keeps_what_it_says():
 
 def test_a_packet_s_label_is_only_met_and_makes_way():
     packet = xmp.write(None, LABEL.json())
-    stream = b"<< /Type /Metadata /Subtype /XML /Length %d >>\nstream\n%b\nendstream" % (len(packet), packet)
+    stream = b"<< /Type /Metadata /Subtype /XML /Length %d >>\nstream\n%b\nendstream" % (
+        len(packet),
+        packet,
+    )
     catalogue = CATALOGUE[:-2] + b"/Metadata 5 0 R >>"
     data = made([catalogue, PAGES, PAGE, CONTENT, stream])
     report = verify(data)
@@ -270,8 +283,17 @@ def test_a_chain_that_bites_its_tail_ends():
 
 def test_a_bomb_of_a_stream_is_not_inflated():
     bomb = zlib.compress(b"\0" * (64 << 20))
-    head = b"<< /Type /XRef /W [1 2 1] /Size 7 /Root 1 0 R /Filter /FlateDecode /Length %d >>" % len(bomb)
-    data = b"%PDF-1.7\n1 0 obj\n" + head + b"\nstream\n" + bomb + b"\nendstream\nendobj\nstartxref\n9\n%%EOF"
+    head = (
+        b"<< /Type /XRef /W [1 2 1] /Size 7 /Root 1 0 R /Filter /FlateDecode /Length %d >>"
+        % len(bomb)
+    )
+    data = (
+        b"%PDF-1.7\n1 0 obj\n"
+        + head
+        + b"\nstream\n"
+        + bomb
+        + b"\nendstream\nendobj\nstartxref\n9\n%%EOF"
+    )
     assert verify(data).codes() == {"over_limit"}
 
 

@@ -32,6 +32,7 @@ _VALUES: Final = "http://schemas.openxmlformats.org/officeDocument/2006/docProps
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # of an encrypted document, not a ZIP
 _DECLARED: Final = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MOST_PARTS: Final = 64  # customXml parts that are looked into
+_MARKS: Final = (b"[Content_Types].xml", b"_rels/.rels", b"docProps/")  # without a known name
 # Parts that say something about the document, and may change; all others are content.
 _ABOUT: Final = frozenset({_TYPES, "_rels", "docProps", "customXml"})
 
@@ -57,7 +58,7 @@ class Ooxml(Carrier):
     def matches(self, head: bytes, name: str) -> bool:
         if name.endswith(self.suffixes):
             return head.startswith((zips.LOCAL_MARK, _COMPOUND))
-        return head.startswith(zips.LOCAL_MARK) and (b"[Content_Types].xml" in head)
+        return head.startswith(zips.LOCAL_MARK) and any(mark in head for mark in _MARKS)
 
     def read(self, source: Source) -> Found:
         found = Found()
