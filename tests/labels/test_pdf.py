@@ -9,6 +9,8 @@ import pytest
 
 from hegui.labels import verify, write, write_bytes, xmp
 from hegui.labels.carriers.pdfobjects import string, text, value_in
+from hegui.labels.carriers.pdfxref import Place, Xref
+from hegui.labels.source import opened
 from hegui.language import Problem
 from labels.documents import LABEL, OTHER, cycle, hammer, media
 
@@ -272,6 +274,18 @@ def test_hostile_files_are_understood_as_such(data, code):
     report = verify(data)
     assert report.verdict == "inconclusive"
     assert code in report.codes()
+
+
+def test_places_are_looked_up_in_the_newest_revision_that_knows_them():
+    data = hybrid()
+    with opened(data) as source:
+        xref = Xref(source)
+        assert xref.place(5) == Place(2, 6, 0)  # hidden from the table beside
+        assert xref.place(3) == Place(1, data.index(b"3 0 obj"), 0)
+        assert xref.place(9) is None
+        assert xref.load(xref.trailer.get(b"Info")).value.get(b"Title") == b"hidden"
+    with opened(predicted()) as source:
+        assert Xref(source).place(5) == Place(1, predicted().index(b"5 0 obj"), 0)
 
 
 def test_a_chain_that_bites_its_tail_ends():

@@ -155,15 +155,17 @@ def _written(value: str, line: bytes) -> bytes:
 def _elsewhere(source: Source, data: bytes, front: _Front | None) -> list[Piece]:
     """The labels that are not in the front matter."""
     start = front.body if front else 0
-    found = [piece for piece in comments(source, data) if piece.start >= start]
-    tail = max(start, len(data) - LONGEST)
-    for each in _LAST.finditer(data, tail):
-        block = _BLOCK.match(data, data.index(b"AIGC", each.start()))
-        rest = data[block.end() :].strip() if block else b"more"
-        if block and rest in {b"", b"---", b"..."} and b"Label" in block[0]:
-            before = [piece for piece in found if piece.end <= each.start()]
-            return [*before, Piece(each.start(), len(data), _value(block[0]))]
-    return found
+    said = [piece for piece in comments(source, data) if piece.start >= start]
+    blocks: list[Piece] = []
+    end = len(data)
+    for each in reversed(list(_LAST.finditer(data, max(start, end - 2 * LONGEST)))):
+        block = _BLOCK.match(data[:end], data.index(b"AIGC", each.start()))
+        rest = data[block.end() : end].strip() if block else b"more"
+        if block is None or rest not in {b"", b"---", b"..."} or b"Label" not in block[0]:
+            break
+        blocks.insert(0, Piece(each.start(), end, _value(block[0])))
+        end = each.start()
+    return [*(piece for piece in said if piece.end <= end), *blocks]
 
 
 def _refuse_other(data: bytes) -> None:
