@@ -20,6 +20,7 @@ _DEPTH: Final = 64
 _NODES: Final = 100_000
 _SEPARATOR: Final = " "  # between namespace and name, as expat hands them out
 _NAME: Final = f"{NAMESPACE}{_SEPARATOR}{PROPERTY}"
+_RDF_NAME: Final = f"{_RDF}{_SEPARATOR}RDF"
 _EMPTY: Final = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -36,6 +37,7 @@ class _Reader:
         self.elements: list[tuple[int, int]] = []  # byte ranges of the property as an element
         self.tags: list[tuple[int, int]] = []  # of start tags that bear it as an attribute
         self.rdf_end = -1  # where the RDF element ends: the start of its end tag
+        self.rdf_tags: list[tuple[int, int]] = []  # its start tag
         self._packet = packet
         self._depth = self._nodes = 0
         self._inside = 0  # levels inside the property's element
@@ -45,7 +47,6 @@ class _Reader:
             tuple[list[tuple[int, int]], int]
         ] = []  # ranges whose end is the next event
         self._parser = parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
-        parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
@@ -79,6 +80,8 @@ class _Reader:
             self._inside += 1
         elif name == _NAME:
             self._inside, self._began, self._text = 1, self._parser.CurrentByteIndex, []
+        if name == _RDF_NAME:
+            self._open.append((self.rdf_tags, self._parser.CurrentByteIndex))
         if _NAME in attributes:
             self.values.append(attributes[_NAME])
             self._open.append((self.tags, self._parser.CurrentByteIndex))
@@ -91,7 +94,7 @@ class _Reader:
             if not self._inside:
                 self.values.append("".join(self._text).strip())
                 self._open.append((self.elements, self._began))
-        if name == f"{_RDF}{_SEPARATOR}RDF":
+        if name == _RDF_NAME:
             self.rdf_end = self._parser.CurrentByteIndex
 
     def _characters(self, text: str) -> None:
@@ -122,13 +125,21 @@ def write(packet: bytes | None, value: str) -> bytes:
     """
     old = _utf8(packet) if packet and packet.strip() else _EMPTY
     found = _Reader(old).run()
-    if found.rdf_end < 0 or old[found.rdf_end : found.rdf_end + 2] != b"</":
+    if not found.rdf_tags:
         raise ReadError("malformed", "XMP without RDF")
     described = (
         f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about="" xmlns:TC260="{NAMESPACE}">'
         f"<TC260:AIGC>{escape(value, {chr(34): '&quot;'})}</TC260:AIGC></rdf:Description>"
     ).encode()
-    return _edited(old, [*_removals(old, found), (found.rdf_end, found.rdf_end, described)])
+    return _edited(old, [*_removals(old, found), _at_the_end_of_rdf(old, found, described)])
+
+
+def _at_the_end_of_rdf(old: bytes, found: _Reader, put: bytes) -> tuple[int, int, bytes]:
+    start, end = found.rdf_tags[-1]
+    if found.rdf_end > end or not old.endswith(b"/>", start, end):
+        return found.rdf_end, found.rdf_end, put
+    name = old[start + 1 : end - 2].split(None, 1)[0]
+    return end - 2, end, b">" + put + b"</" + name + b">"  # it was one tag that closes itself
 
 
 def without(packet: bytes) -> bytes:
