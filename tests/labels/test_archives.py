@@ -9,7 +9,6 @@ import pytest
 
 from hegui.labels import verify, write_bytes
 from hegui.labels.carriers import zips
-from hegui.labels.carriers.tree import append, parse, splice, utf8
 from hegui.labels.source import opened
 from hegui.language import Problem
 from labels.documents import LABEL, OTHER, SECURITY, cycle, hammer, media
@@ -379,23 +378,3 @@ def test_broken_archives_are_reported(name):
     data = write_bytes(MAKERS[name](), LABEL, name=name)
     hammer(data, name)
     hammer(package(**{"customXml/item1.xml": f"<AIGC>{JSON}</AIGC>"}), name)
-
-
-@pytest.mark.parametrize(
-    ("text", "new"),
-    [
-        (b'<a><b c="/"/></a>', b'<a><b c="/">+</b></a>'),
-        (b"<a><b/><b/></a>", b"<a><b>+</b><b/></a>"),
-        (b'<x:a xmlns:x="y"><x:b /></x:a>', b'<x:a xmlns:x="y"><x:b >+</x:b></x:a>'),
-        (b"<a><b>\n<!-- > -->t</b>\n</a>", b"<a><b>\n<!-- > -->t+</b>\n</a>"),
-        (b"<a><b></b></a>", b"<a><b>+</b></a>"),
-        (b"<?xml version='1.0'?><b/>", b"<?xml version='1.0'?><b>+</b>"),
-    ],
-)
-def test_an_element_opens_for_what_is_put_into_it(text, new):
-    element = parse(text).first("b")
-    assert splice(text, append(text, element, b"+")) == new
-    assert splice(text, (element.start, element.end, b"")) + b"" != text
-    whole = text[element.start : element.end]
-    assert whole.endswith((b"/>", b"b>"))
-    assert parse(utf8(text.decode().encode("utf-16"))).first("b") is not None

@@ -3,6 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from hegui.labels import xmp
+from hegui.labels.carriers.tree import append, parse, splice, utf8
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 META = '<x:xmpmeta xmlns:x="adobe:ns:meta/">%s</x:xmpmeta>'
@@ -41,3 +42,23 @@ def test_the_property_stands_inside_of_rdf(rdf):
 def test_nothing_but_the_property_goes(before, after):
     whole = META % f"<rdf:RDF {SPACES}>%s</rdf:RDF>"
     assert xmp.without((whole % before).encode()) == (whole % after).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        (b'<a><b c="/"/></a>', b'<a><b c="/">+</b></a>'),
+        (b"<a><b/><b/></a>", b"<a><b>+</b><b/></a>"),
+        (b'<x:a xmlns:x="y"><x:b /></x:a>', b'<x:a xmlns:x="y"><x:b >+</x:b></x:a>'),
+        (b"<a><b>\n<!-- > -->t</b>\n</a>", b"<a><b>\n<!-- > -->t+</b>\n</a>"),
+        (b"<a><b></b></a>", b"<a><b>+</b></a>"),
+        (b"<?xml version='1.0'?><b/>", b"<?xml version='1.0'?><b>+</b>"),
+    ],
+)
+def test_an_element_opens_for_what_is_put_into_it(text, new):
+    element = parse(text).first("b")
+    assert splice(text, append(text, element, b"+")) == new
+    assert splice(text, (element.start, element.end, b"")) + b"" != text
+    whole = text[element.start : element.end]
+    assert whole.endswith((b"/>", b"b>"))
+    assert parse(utf8(text.decode().encode("utf-16"))).first("b") is not None
