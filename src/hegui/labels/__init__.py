@@ -8,6 +8,7 @@
 Files, bytes and binary file objects alike; media stays identical, large files are spliced.
 """
 
+from hegui.labels.beside import write_beside
 from hegui.labels.carry import carry
 from hegui.labels.classify import Classified, classify
 from hegui.labels.label import FIELDS, Label
@@ -29,5 +30,6 @@ __all__ = [
     "read",
     "verify",
     "write",
+    "write_beside",
     "write_bytes",
 ]

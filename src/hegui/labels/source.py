@@ -27,10 +27,13 @@ class _Read(Protocol):
 
 
 class Source:
-    """What a carrier's parser sees of a file. `name` is its file name, "" where it has none."""
+    """What a carrier's parser sees of a file.
 
-    def __init__(self, size: int, pread: _Read, name: str = "") -> None:
-        self.size, self.name = size, name
+    `name` is its file name, "" where it has none; `path` where it is, None for bytes and objects.
+    """
+
+    def __init__(self, size: int, pread: _Read, name: str = "", path: Path | None = None) -> None:
+        self.size, self.name, self.path = size, name, path
         self._pread = pread
         self._left, self._steps = READ_BYTES, STEPS
 
@@ -54,15 +57,15 @@ class Source:
         """The first bytes, at most `count`."""
         return self.read(0, min(count, self.size))
 
-    def step(self) -> None:
-        """Count one more thing looked at; raises `ReadError` past the budget."""
-        self._steps -= 1
+    def step(self, count: int = 1) -> None:
+        """Count one more thing looked at, or as much work as `count`; raises `ReadError` past the budget."""
+        self._steps -= count
         if self._steps < 0:
             raise ReadError("over_limit", "too many parts")
 
     def fresh(self) -> "Source":
         """The same file with a new budget."""
-        return Source(self.size, self._pread, self.name)
+        return Source(self.size, self._pread, self.name, self.path)
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def opened(file: File, name: str = "") -> Iterator[Source]:
                 raise ReadError("unknown_format", "not a file")
             size = status.st_size
             yield Source(
-                size, lambda count, start: _pread(descriptor, count, start), name or path.name
+                size, lambda count, start: _pread(descriptor, count, start), name or path.name, path
             )
         finally:
             os.close(descriptor)

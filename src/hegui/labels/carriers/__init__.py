@@ -5,7 +5,14 @@ from typing import Final
 from hegui.labels.carriers.carrier import HEAD, Carrier
 from hegui.labels.carriers.heif import Avif, Heif
 from hegui.labels.carriers.mp4 import M4a, Mov, Mp4
+from hegui.labels.carriers.epub import Epub
+from hegui.labels.carriers.html import Html
+from hegui.labels.carriers.markdown import Markdown
+from hegui.labels.carriers.ofd import Ofd
+from hegui.labels.carriers.ooxml import Ooxml
+from hegui.labels.carriers.pdf import Pdf
 from hegui.labels.carriers.png import Png
+from hegui.labels.carriers.sidecar import PlainText, Sidecar
 from hegui.labels.source import Source
 
 CARRIERS: Final[tuple[Carrier, ...]] = (
@@ -15,6 +22,14 @@ CARRIERS: Final[tuple[Carrier, ...]] = (
     Mov(),
     M4a(),
     Mp4(),
+    Epub(),
+    Ofd(),
+    Ooxml(),
+    Pdf(),
+    Markdown(),  # by their names: after all that have a signature
+    PlainText(),
+    Sidecar(),
+    Html(),
 )
 
 
