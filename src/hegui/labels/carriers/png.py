@@ -25,6 +25,9 @@ _NAMED: Final = frozenset({b"AIGC", b"Description", b"Comment", b"UserComment"})
 _READ: Final = _TEXTS | {b"eXIf"}
 _MEDIA: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"fdAT", b"fcTL", b"acTL", b"tRNS"})
 _HEAD: Final = struct.Struct(">I4s")
+_SMALL: Final = 16 * 1024  # bytes of a chunk behind which a window is read
+_WINDOW: Final = 128 * 1024
+_AHEAD: Final = 16 * 1024 * 1024  # bytes of a file that windows may take
 
 
 class _Chunk(NamedTuple):
@@ -59,22 +62,30 @@ class Png(Carrier):
 
 
 def _chunks(source: Source, kinds: frozenset[bytes]) -> Iterator[_Chunk]:
-    """Every chunk of these kinds up to IEND; what follows is not looked at."""
-    at, size = len(_SIGNATURE), source.size
-    read, step, unpack = source.read, source.step, _HEAD.unpack  # a picture may have 10,000
+    """Every chunk of these kinds up to IEND; what follows is not looked at.
+
+    Chunks of picture data are small in many files, and then a window over some of them is read at
+    once: that takes half the time of reading their heads one by one.
+    """
+    at = previous = len(_SIGNATURE)
+    window, start, ahead = b"", at, _AHEAD
     late = False
     while True:
-        step()
-        length, kind = unpack(read(at, 8))
+        source.step()
+        if at + _HEAD.size > start + len(window):
+            wide = at - previous < _SMALL and ahead > 0
+            count = max(_HEAD.size, min(_WINDOW, source.size - at)) if wide else _HEAD.size
+            start, window, ahead = at, source.read(at, count), ahead - count
+        length, kind = _HEAD.unpack_from(window, at - start)
         end = at + 12 + length
-        if end > size:
+        if end > source.size:
             raise ReadError("truncated", kind.decode("latin-1"))
         if kind in kinds:
             yield _Chunk(at, kind, end, late)
         if kind == b"IEND":
             return
         late = late or kind == b"IDAT"
-        at = end
+        previous, at = at, end
 
 
 def _parts(source: Source) -> Iterator[Part]:
