@@ -21,7 +21,7 @@ _PREFIX: Final = "HEGUI_"
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=365)]
-# The form alone; `hegui.labels.implicit` holds the check character of the company's code against it.
+# The form alone; `hegui.labels.provider` holds the check character of the company's code against it.
 ProducerCode = Annotated[str, msgspec.Meta(pattern=r"^(00[0-9A-Z]{25})?$")]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]

@@ -5,15 +5,24 @@ page shows the short label beside it all the time. What a program reads (JSON, c
 labelled in its envelope only: a label inside would break it.
 """
 
-from hegui.controls.control import Control
+from hegui.controls.control import Control, House
 from hegui.exchange import Exchange
 from hegui.labels import text
-from hegui.labels.implicit import IS_GENERATED, aigc
+from hegui.labels.label import IS_GENERATED, Label
+from hegui.labels.provider import check_producer_code
 
 
 class LabelControl(Control):
     name = "label"
     carries = ("IM-12", "IM-4.5")
+
+    def __init__(self, house: House) -> None:
+        """Check the provider's code once, so that no exchange pays for it; raises `labels.producer`."""
+        super().__init__(house)
+        self._fields: dict[str, str] = {}
+        if self.on and (code := house.settings.service.producer_code):
+            check_producer_code(code)
+            self._fields = Label.new(code).fields()
 
     def before(self, exchange: Exchange) -> str:
         """The label that stands before the answer, or ""."""
@@ -37,11 +46,10 @@ class LabelControl(Control):
         Without a provider's code it says no more than that this is AI's, and which exchange it is of:
         `hegui check` asks for the code.
         """
-        code = self.house.settings.service.producer_code
         if not self.on:
             return {}
-        if code:
-            return aigc(code, exchange.id)
+        if self._fields:
+            return self._fields | {"ProduceID": exchange.id, "PropagateID": exchange.id}
         return {"Label": IS_GENERATED, "ProduceID": exchange.id}
 
     @property

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -81,10 +82,7 @@ def opened(file: File, name: str = "") -> Iterator[Source]:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ReadError("unknown_format", "not a file")
-            size = status.st_size
-            yield Source(
-                size, lambda count, start: _pread(descriptor, count, start), name or path.name, path
-            )
+            yield Source(status.st_size, partial(_pread, descriptor), name or path.name, path)
         finally:
             os.close(descriptor)
     elif isinstance(file, bytes | bytearray | memoryview):
@@ -101,11 +99,10 @@ def opened(file: File, name: str = "") -> Iterator[Source]:
 
 
 def _pread(descriptor: int, count: int, start: int) -> bytes:
-    parts = []
-    while count:
-        part = os.pread(descriptor, count, start)
+    data = os.pread(descriptor, count, start)
+    while 0 < len(data) < count:  # rare: the kernel gives less than there is
+        part = os.pread(descriptor, count - len(data), start + len(data))
         if not part:
             break
-        parts.append(part)
-        start, count = start + len(part), count - len(part)
-    return b"".join(parts)
+        data += part
+    return data
