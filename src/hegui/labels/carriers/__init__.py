@@ -2,11 +2,28 @@
 
 from typing import Final
 
+from hegui.labels.carriers.avi import Avi
 from hegui.labels.carriers.carrier import HEAD, Carrier
+from hegui.labels.carriers.flac import Flac
+from hegui.labels.carriers.flv import Flv
+from hegui.labels.carriers.mp3 import Mp3
+from hegui.labels.carriers.ogg import Ogg
 from hegui.labels.carriers.png import Png
+from hegui.labels.carriers.raw import Adts, Pcm
+from hegui.labels.carriers.riff import Wav
 from hegui.labels.source import Source
 
-CARRIERS: Final[tuple[Carrier, ...]] = (Png(),)
+CARRIERS: Final[tuple[Carrier, ...]] = (
+    Png(),
+    Flv(),
+    Avi(),
+    Wav(),
+    Flac(),
+    Ogg(),
+    Adts(),
+    Pcm(),
+    Mp3(),
+)
 
 
 def find(source: Source) -> Carrier | None:
