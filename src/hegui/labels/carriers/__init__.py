@@ -6,6 +6,7 @@ from hegui.labels.carriers.avi import Avi
 from hegui.labels.carriers.carrier import HEAD, Carrier
 from hegui.labels.carriers.flac import Flac
 from hegui.labels.carriers.flv import Flv
+from hegui.labels.carriers.matroska import Matroska
 from hegui.labels.carriers.mp3 import Mp3
 from hegui.labels.carriers.ogg import Ogg
 from hegui.labels.carriers.png import Png
@@ -15,6 +16,7 @@ from hegui.labels.source import Source
 
 CARRIERS: Final[tuple[Carrier, ...]] = (
     Png(),
+    Matroska(),
     Flv(),
     Avi(),
     Wav(),
