@@ -19,8 +19,8 @@ from hegui.language import Problem
 LABEL = Label.new("001191440300708461136T1XGW3", "number-1")
 OTHER = Label.new("001191110102MACQD9K64010000", "n2", reserved2="x" * 700)
 VALUE = LABEL.json().encode()
-_LOOK = ("-f", "lavfi", "-i", "testsrc=s=48x32:r=10:d=3")
-_LISTEN = ("-f", "lavfi", "-i", "sine=d=3:r=16000")
+LOOK = ("-f", "lavfi", "-i", "testsrc=s=48x32:r=10:d=3")
+LISTEN = ("-f", "lavfi", "-i", "sine=d=3:r=16000")
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg")
 
@@ -40,12 +40,12 @@ def ffmpeg(suffix: str, *arguments: str) -> bytes:
 
 @cache
 def film(suffix: str, *options: str) -> bytes:
-    return ffmpeg(suffix, *_LOOK, *_LISTEN, "-metadata", "title=Kept", "-g", "5", *options)
+    return ffmpeg(suffix, *LOOK, *LISTEN, "-metadata", "title=Kept", "-g", "5", *options)
 
 
 @cache
 def sound(suffix: str, *options: str) -> bytes:
-    return ffmpeg(suffix, *_LISTEN, "-metadata", "title=Kept", *options)
+    return ffmpeg(suffix, *LISTEN, "-metadata", "title=Kept", *options)
 
 
 def _asked(data: bytes, suffix: str, *command: str) -> str:
@@ -138,7 +138,6 @@ def _try(data: bytes, name: str) -> None:
     assert isinstance(verify(data, name), Report)
     try:
         new = write_bytes(data, OTHER, on_existing="replace", name=name)
-    except Problem as problem:
-        assert problem.say("zh")
-    else:
-        assert verify(new, name).label == OTHER
+    except Problem:
+        return
+    assert verify(new, name).label == OTHER

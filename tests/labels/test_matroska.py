@@ -2,9 +2,8 @@ import struct
 import zlib
 
 import pytest
-import recordings
-from recordings import LABEL, OTHER, VALUE, film, labelled, needs_ffmpeg, packets, round_trip, tags
 
+import recordings
 from hegui.labels import verify, write_bytes
 from hegui.labels.carriers import ebml
 from hegui.labels.carriers.ebml import Node
@@ -12,6 +11,7 @@ from hegui.labels.carriers.matroska_layout import Layout
 from hegui.labels.carriers.matroska_parts import parts, segments
 from hegui.labels.source import ReadError, opened
 from hegui.language import Problem
+from recordings import LABEL, OTHER, VALUE, film, labelled, needs_ffmpeg, packets, round_trip, tags
 
 H264 = ("-c:v", "libx264", "-c:a", "aac")
 FRONT = (*H264, "-cues_to_front", "1")
@@ -103,7 +103,7 @@ def test_free_space_behind_the_tags_is_used_so_that_nothing_moves():
 
 def rebuilt(data: bytes, *, drop: str = "", size: int | None = None) -> bytes:
     """The segment without SeekHead, Cues, Tags or whatever is named, as a stream has it."""
-    base, found = top(data)
+    _, found = top(data)
     gone = [TOP[name] for name in drop.split()]
     body = b"".join(data[start:end] for number, start, end in found if number not in gone)
     head = data[: data.index(b"\x18\x53\x80\x67")] + b"\x18\x53\x80\x67"

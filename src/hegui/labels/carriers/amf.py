@@ -15,7 +15,7 @@ LONG: Final = 12
 _END: Final = b"\0\0\x09"
 _FIXED: Final = {NUMBER: 8, 1: 1, 4: 0, 5: 0, 6: 0, 7: 2, 11: 10, 13: 0}  # bytes after the kind
 _DEEPEST: Final = 16
-_MOST: Final = 200_000  # values
+_MOST: Final = 500_000  # values
 
 
 class Property(NamedTuple):

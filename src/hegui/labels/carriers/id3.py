@@ -6,6 +6,7 @@ unsynchronisation (2.2, 2.3) is decoded whole, edited and encoded again.
 
 import re
 import zlib
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from hegui.labels import xmp
@@ -22,6 +23,9 @@ _LARGEST_TEXT: Final = 1024 * 1024  # bytes of one frame of text
 _NAME: Final = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9 ]{4}")}
 _OLD: Final = {b"TXX": b"TXXX", b"COM": b"COMM"}  # names of 2.2
 _ENCODINGS: Final = ("latin-1", "utf-16", "utf-16-be", "utf-8")
+_ID3V1: Final = (
+    (b"TIT2", 3, 33), (b"TPE1", 33, 63), (b"TALB", 63, 93), (b"TYER", 93, 97), (b"COMM", 97, 127),
+)  # fmt: skip
 _UNSYNCHRONISED: Final = 0x80  # of the tag
 _EXTENDED: Final = 0x40
 _FOOTER: Final = 0x10
@@ -150,10 +154,29 @@ def labelled(source: Source, tag: Tag, value: str) -> list[Edit]:
     return _rewrite(source, tag, _frame(value, tag.version, 2 if every else 0), found)
 
 
-def new(value: str) -> bytes:
-    """A tag with the label and nothing else: version 2.3, which every player knows."""
-    frame = _frame(value, 3, 0)
-    return b"ID3\3\0\0" + _to_safe(len(frame)) + frame
+def new(value: str, old: bytes = b"") -> bytes:
+    """A tag of version 2.3, which every player knows, with the label.
+
+    It says again what an ID3v1 tag (`old`, of 128 bytes) says: a player that finds a new tag does not
+    look at the old one.
+    """
+    frames = _frame(value, 3, 0)
+    for name, start, end in _ID3V1 if old else ():
+        if text := old[start:end].partition(b"\0")[0].rstrip():
+            data = (b"\0XXX\0" if name == b"COMM" else b"\0") + text
+            frames += name + len(data).to_bytes(4) + bytes(2) + data
+    for name, number in _numbers(old):
+        data = b"\0" + number.encode()
+        frames += name + len(data).to_bytes(4) + bytes(2) + data
+    return b"ID3\3\0\0" + _to_safe(len(frames)) + frames
+
+
+def _numbers(old: bytes) -> Iterator[tuple[bytes, str]]:
+    """The track and the genre of an ID3v1 tag."""
+    if old and not old[125] and old[126]:
+        yield b"TRCK", str(old[126])
+    if old and old[127] != 255:
+        yield b"TCON", f"({old[127]})"
 
 
 def _frame(value: str, version: int, flags: int) -> bytes:

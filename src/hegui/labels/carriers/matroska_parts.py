@@ -54,9 +54,7 @@ def segments(source: Source) -> Iterator[Element]:
         raise ReadError("malformed", "no segment")
 
 
-def parts(
-    source: Source, segment: Element, enough: Callable[[], object] = bool
-) -> Iterator[Part]:
+def parts(source: Source, segment: Element, enough: Callable[[], object] = bool) -> Iterator[Part]:
     """The parts of a segment; the end of a cluster of unknown size is looked for.
 
     Unless that is `enough`: in what was recorded as a stream there may be very many.

@@ -81,7 +81,7 @@ class Mp3(Carrier):
             edits += id3.labelled(source, tags[0], value)
             edits += [edit for tag in tags[1:] for edit in id3.without(source, tag)]
         else:
-            edits.append((0, 0, id3.new(value)))
+            edits.append((0, 0, id3.new(value, _id3v1(source))))
         if tail.ape:
             edits += _ape_without(source, *tail.ape)
         if tail.id3 and id3.labels(source, tail.id3):
@@ -118,6 +118,11 @@ def _sounds(source: Source, start: int) -> bool:
     while at >= 0 and not _is_frame(head[at : at + 4]):
         at = head.find(b"\xff", at + 1)
     return at >= 0
+
+
+def _id3v1(source: Source) -> bytes:
+    old = source.read(source.size - 128, 128) if source.size >= 128 else b""
+    return old if old[:3] == b"TAG" else b""
 
 
 def _tail(source: Source, start: int) -> _Tail:
