@@ -124,6 +124,10 @@ def test_every_index_stays_right(before, absolute, second):
     assert (b"Kept" in new) == (b"Kept" in old)
 
 
+def test_rubbish_behind_the_film_is_kept():
+    assert labelled(avi() + b"rubbish behind the film").endswith(b"rubbish behind the film")
+
+
 WILD = {
     "top": pack(b"AIGC", VALUE),
     "small letters": info((b"aigc", VALUE)),

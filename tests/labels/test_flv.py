@@ -84,8 +84,7 @@ def test_the_index_of_key_frames_points_to_the_same_tags():
     new = labelled(labelled(old, OTHER))
     before, after = strings(old)["filepositions"], strings(new)["filepositions"]
     assert len(before) == len(after) > 3
-    for was, will_be in zip(before, after, strict=True):
-        was, will_be = int(was), int(will_be)
+    for was, will_be in zip(map(int, before), map(int, after), strict=True):
         assert old[was : was + 40] == new[will_be : will_be + 40]
         assert will_be - was == len(new) - len(old)
 

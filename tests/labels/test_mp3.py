@@ -199,6 +199,13 @@ def test_an_ape_tag_keeps_its_counts_right():
     assert labelled(old, OTHER).endswith(lyrics + b"TAG" + bytes(125))
 
 
+def test_an_ape_tag_that_lies_about_itself_is_refused():
+    whole = ape((b"AIGC", VALUE))
+    none = whole[:-16] + bytes(4) + whole[-12:]  # items: 0
+    for lying in (none, b"X" + whole[1:], whole[:40] + b"\xff" + whole[41:]):
+        assert refused(SOUND + lying) == "labels.unreadable"
+
+
 def test_two_tags_duplicates_and_wiped():
     two = tag(frame(b"TXXX", PLAIN)) + tag(frame(b"TXXX", PLAIN) + title()) + SOUND
     assert verify(two).codes() == {"duplicate"}

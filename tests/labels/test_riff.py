@@ -141,6 +141,13 @@ def test_what_cannot_be_labelled_is_refused():
     assert refused(wav(FORMAT, b"data" + struct.pack("<I", 999) + SOUND)) == "labels.unreadable"
 
 
+def test_an_id3_tag_that_claims_the_sound_behind_its_chunk_is_refused():
+    lying = ID3[:8] + bytes([ID3[8] + 1]) + ID3[9:]
+    old = wav(FORMAT, pack(b"id3 ", lying), DATA)
+    assert verify(old).verdict == "inconclusive"
+    assert refused(old) == "labels.unreadable"
+
+
 def test_a_file_that_would_outgrow_its_sizes_is_refused():
     head = wav(FORMAT, b"data" + struct.pack("<I", 0xFFFFFFF0 - 36), size=0xFFFFFFF0)
 

@@ -142,11 +142,12 @@ def _fits(room: int, fresh: bytes) -> bool:
 def _films(source: Source, layout: _Layout) -> list[Chunk]:
     """The lists of frames of the first RIFF and, in OpenDML, of those that follow it."""
     found = [layout.chunks[layout.film]]
-    first = chunk_at(source, 0, source.size)
-    for riff in chunks(source, first.next, source.size):
-        if riff.kind == b"RIFF":
-            parts = chunks(source, riff.data + 4, riff.end)
-            found += [part for part in parts if list_kind(source, part) == b"movi"]
+    at = chunk_at(source, 0, source.size).next
+    while at + 12 <= source.size and source.read(at, 4) == b"RIFF":
+        riff = chunk_at(source, at, source.size)
+        parts = chunks(source, riff.data + 4, riff.end)
+        found += [part for part in parts if list_kind(source, part) == b"movi"]
+        at = riff.next
     return found
 
 

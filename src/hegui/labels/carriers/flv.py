@@ -1,7 +1,7 @@
 """FLV (Adobe, version 10.1): the label as a string AIGC in the script tag onMetaData.
 
 Offsets that the metadata holds (`filesize`, `keyframes.filepositions`, the last key frame's place) are
-moved along. The metadata stands at the beginning: later tags than the first thousand are not looked at.
+moved along. The metadata stands at the beginning: what comes after the first 256 tags is not looked at.
 """
 
 import math
@@ -20,7 +20,7 @@ from hegui.language import Text
 
 _SCRIPT: Final = 18
 _HEAD: Final = 11  # bytes before a tag's data
-_LOOKED_AT: Final = 1000  # tags
+_LOOKED_AT: Final = 256  # tags
 _OFFSETS: Final = ("lastkeyframelocation", "lastvideoframelocation")
 
 

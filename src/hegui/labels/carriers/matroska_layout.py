@@ -138,9 +138,10 @@ class Layout:
 
     def _index(self, part: Part, node: Node, edits: list[Edit]) -> Edit | None:
         """The edit of an index, if a position in it changes."""
-        fresh = self._moved(node, edits).pack()
-        if fresh == node.pack():
+        moved = self._moved(node, edits)
+        if moved == node:
             return None
+        fresh = moved.pack()
         end = self._room_of(part)
         taken = any(start < end and stop > part.end for start, stop, _ in self._edits)
         if not taken and _fits(end - part.start, fresh):

@@ -193,8 +193,9 @@ def _ape_without(source: Source, start: int, end: int) -> list[id3.Edit]:
         return []
     gone = sum(item.end - item.start for item in items)
     edits: list[id3.Edit] = [(item.start, item.end, b"") for item in items]
-    headed = _ape_body(source, start, end) > start
-    for at in (end - 32, *((start,) if headed else ())):
-        size, count = struct.unpack("<II", source.read(at + 12, 8))
-        edits.append((at + 12, at + 20, struct.pack("<II", size - gone, count - len(items))))
-    return edits
+    ends = [end - 32, *([start] if _ape_body(source, start, end) > start else [])]
+    size, count = struct.unpack("<II", source.read(end - 20, 8))
+    if count < len(items) or any(source.read(at, 8) != _APE for at in ends):
+        raise ReadError("malformed", "APE")
+    told = struct.pack("<II", size - gone, count - len(items))
+    return edits + [(at + 12, at + 20, told) for at in ends]

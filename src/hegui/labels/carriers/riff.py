@@ -134,7 +134,7 @@ class Wav(Carrier):
             return info_labels(source, chunk, "LIST INFO", guide=False)
         if chunk.kind == b"_PMX":
             return [Site("XMP", value, "met") for value in xmp.read(load(source, chunk))]
-        if chunk.kind.lower() == b"id3 " and (tag := id3.tag_at(source, chunk.data)):
+        if tag := _tag(source, chunk):
             return [label.site(guide=False) for label in id3.labels(source, tag)]
         return []
 
@@ -180,11 +180,19 @@ def _wave(source: Source) -> Iterator[Chunk]:
     return chunks(source, 12, end, sizes)
 
 
+def _tag(source: Source, chunk: Chunk) -> id3.Tag | None:
+    """The ID3 tag that a chunk holds."""
+    tag = id3.tag_at(source, chunk.data) if chunk.kind.lower() == b"id3 " else None
+    if tag and tag.end > chunk.end:
+        raise ReadError("malformed", "ID3v2")
+    return tag
+
+
 def _without(source: Source, chunk: Chunk) -> list[Edit]:
     """The edits that take the labels out of a chunk that may hold other things, which do not move."""
     if chunk.kind == b"LIST":
         return [blanked(chunk.start, min(chunk.next, source.size), info_with(source, chunk, None))]
-    tag = id3.tag_at(source, chunk.data)
+    tag = _tag(source, chunk)
     if tag is None:
         raise elsewhere("XMP")
     return id3.without(source, tag)
