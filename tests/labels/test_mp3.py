@@ -202,7 +202,7 @@ def test_an_ape_tag_keeps_its_counts_right():
 def test_an_ape_tag_that_lies_about_itself_is_refused():
     whole = ape((b"AIGC", VALUE))
     none = whole[:-16] + bytes(4) + whole[-12:]  # items: 0
-    for lying in (none, b"X" + whole[1:], whole[:40] + b"\xff" + whole[41:]):
+    for lying in (none, b"X" + whole[1:], whole[:34] + b"\xff" + whole[35:]):
         assert refused(SOUND + lying) == "labels.unreadable"
 
 
