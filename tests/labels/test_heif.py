@@ -95,7 +95,7 @@ def test_xmp_that_is_there_is_merged(name, label, where):
     assert same_items(old, new)
     assert set(items_of(new)) == set(items_of(old))
     assert b'dc:format="kept"' in items_of(new)[4]
-    assert new.count(b"AIGC>") == 2
+    assert len(verify(new).sites) == 1
     assert b"&quot;old&quot;" not in new
     again = labelled(new, OLD)
     assert (verify(again).verdict, verify(again).label) == ("compliant", OLD)

@@ -33,8 +33,8 @@ def test_the_property_stands_inside_of_rdf(rdf):
             "<rdf:Description>\n <b>c</b></rdf:Description>",
         ),
         (
-            "<rdf:Description T:AIGC='a'> T:AIGC='b' </rdf:Description>",
-            "<rdf:Description> T:AIGC='b' </rdf:Description>",
+            "<rdf:Description T:AIGC='a'> T:AIGC='b' <b>c</b></rdf:Description>",
+            "<rdf:Description> T:AIGC='b' <b>c</b></rdf:Description>",
         ),
         ("<rdf:Description T:AIGC='a' b='&lt;'/>", "<rdf:Description b='&lt;'/>"),
     ],
