@@ -204,6 +204,7 @@ occurrences = _record(
 completions = _record(
     "completions",
     Column("subject", String(80), primary_key=True),
+    Column("due", String(32), nullable=False),  # as it stood then; "" where the law has no figure
     Column("happened", String(32), nullable=False),
     Column("reference", String(200), nullable=False),  # where the proof lies
     Column("staff", String(80), nullable=False),

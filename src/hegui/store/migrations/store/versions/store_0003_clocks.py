@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.create_table(
         "completions",
         sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("due", sa.String(length=32), nullable=False),
         sa.Column("happened", sa.String(length=32), nullable=False),
         sa.Column("reference", sa.String(length=200), nullable=False),
         sa.Column("staff", sa.String(length=80), nullable=False),
