@@ -117,6 +117,12 @@ def test_what_was_not_checked_is_shown_with_its_mark_and_never_as_stated_by_law(
     assert not checked.uncertain
 
 
+def test_how_long_somebody_may_go_on_is_no_event_for_people_to_record(on_sqlite, monkeypatch):
+    use(monkeypatch, duty("ZZ-1", clock("max_delay", "session_start", 1, "hour")))
+    with pytest.raises(Problem, match="No clock of"):
+        record(on_sqlite, "session_start", "2026-11-24T09:00", "s")
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -88,9 +88,9 @@ def test_a_date_that_is_only_the_earliest_and_an_unchecked_figure_are_marked(at_
     assert "stated by the provision" not in row
 
 
-def test_what_has_no_day_is_due_at_once(at_work, service):
+def test_what_has_no_figure_has_no_day(at_work, service):
     record(service.archive, "finding", "2026-11-24", "s", "IM-14.1")
-    assert list(sections(at_work.get(PAGE).text)) == ["At once"]
+    assert list(sections(at_work.get(PAGE).text)) == ["No figure"]
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ class Signed(msgspec.Struct, frozen=True):
 class Due(msgspec.Struct, frozen=True):
     """Something with a day to keep.
 
-    `by` is the last day or minute, in Beijing, or empty where the law gives no figure: then at
-    once. `exact` is false if this is only the earliest that it can be. `kind` is the clock's, or
+    `by` is the last day or minute, in Beijing, or empty where the law gives no figure: then
+    the operator's published limit counts. `exact` is false if this is only the earliest that it can be. `kind` is the clock's, or
     answer (a person's report) or expiry (signed evidence); `basis`, `verified` and `figure` are the
     clock's too. `uncertain`: the duty itself waits for counsel or for its text to be checked.
     """

@@ -26,7 +26,8 @@ LONGEST_STAFF: Final = 80
 _DATED: Final = ("max_delay", "before", "periodic")
 _NOT_OURS: Final = {"A", "U"}  # authorities and users keep their own clocks
 _NO_LAW: Final = ("draft", "superseded")
-_SESSION: Final = "session_start"  # a clock of the running service, within one session
+# How long somebody may go on, within a session or a day: for the running service to keep.
+_OF_USE: Final = {"session_start", "day_under_sixteen", "day_from_sixteen"}
 
 
 class Applies(Protocol):
@@ -79,7 +80,7 @@ def _clocks(duty: Obligation) -> list[Dated]:
     found: list[Dated] = []
     for clock in duty.clocks:
         periodic = clock.kind == "periodic"
-        if clock.kind not in _DATED or clock.anchor == _SESSION:
+        if clock.kind not in _DATED or clock.anchor in _OF_USE:
             continue
         if periodic and (clock.amount is None or clock.unit == "hour"):
             continue

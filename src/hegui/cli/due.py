@@ -20,7 +20,7 @@ By = Annotated[str, typer.Option("--by", help="Who: a staff id, or what you call
 On = Annotated[str, typer.Option("--on", help="2026-11-24, or 2026-11-24T09:30, Beijing time.")]
 
 _STATES = {"overdue": N_("Overdue"), "due": N_("To do"), "done": N_("Done")}
-_AT_ONCE = N_("at once")
+_NO_DAY = N_("No figure")
 
 
 @app.callback(invoke_without_command=True)
@@ -201,7 +201,7 @@ def _cells(each: "Due", lang: str) -> list[str]:
 
     from hegui.law import register
 
-    by = each.by or say(lang, _AT_ONCE)
+    by = each.by or say(lang, _NO_DAY)
     event = register().term("anchor", each.anchor).say(lang) if each.anchor else ""
     doubt = "?" if each.uncertain or each.verified == "M" else ""
     cells = [

@@ -89,7 +89,7 @@ def _section(each: Due) -> str:
         return N_("Overdue")
     if each.state == "done":
         return each.done[:7]
-    return each.by[:7] or N_("At once")
+    return each.by[:7] or N_("No figure")
 
 
 def _row(each: Due, language: str) -> dict[str, Any]:
