@@ -69,7 +69,7 @@ def test_overdue_comes_first_with_a_report_that_leads_to_its_page(at_work, servi
     person = service.archive.vault.add_person("test", "ann", "2026")
     receipt = open_case(service.archive, person, "0" * 32, "untrue", "why?")
     text = at_work.get(PAGE).text
-    assert sections(text)["2026-12"][-1] == receipt
+    assert receipt in sections(text)["2026-12"]
     assert f'<a href="/staff/reports/{receipt}">' in text
     clock.move_to(datetime(2026, 12, 9, tzinfo=BEIJING))
     at_work.post(f"/staff/enter/{make_link(service.archive)}")

@@ -167,13 +167,15 @@ class _Book:
             if each.clock.kind != "periodic" or _by_calendar_year(each):
                 continue
             number = 1
-            while last := self._done.get(each.subject(f"p{number}")):
-                yield self._due(each, last.subject, None, "")
+            while done := self._done.get(each.subject(f"p{number}")):
+                yield self._due(each, done.subject, None, "")
                 number += 1
-            base = self._last(each, number - 1) or self._from(each)
-            if base is not None:
+            last, start = self._last(each, number - 1), self._from(each)
+            if base := last or start:
+                anchor = SERVICE_START if base == self._start else ""  # else: since it is law
                 deadline = clocks.due(each.clock, base)
-                yield self._due(each, each.subject(f"p{number}"), deadline, base.isoformat())
+                due = self._due(each, each.subject(f"p{number}"), deadline, base.isoformat())
+                yield due if last else msgspec.structs.replace(due, anchor=anchor)
 
     def _last(self, each: Dated, number: int) -> date | None:
         """When it was last done, as a completion or the event itself says."""

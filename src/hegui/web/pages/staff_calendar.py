@@ -66,7 +66,7 @@ def _page(request: Request, *, event_error: str = "", done_error: str = "") -> R
         groups=list(_groups(done[::-1] if finished else open_, language)),
         finished=finished,
         started=is_started(archive),
-        items=[each.subject for each in open_ if each.kind not in {"answer", "expiry"}],
+        items=[each for each in open_ if each.kind not in {"answer", "expiry"}],
         anchors={code: text.say(language) for code, text in anchors().items()},
         duties=sorted({each.duty.id for each in dated()}),
         form=_fields(request, (*_EVENT, *_DONE)),
