@@ -5,8 +5,7 @@ from datetime import date
 import pytest
 
 from archive import admitted, fill, finished
-from hegui import cases
-from hegui.cases import open_case
+from hegui.cases import desk, open_case
 from hegui.people.staff import make_link
 from hegui.web.pages import staff_reports
 from hegui.web.pages.staff import question_text
@@ -137,7 +136,7 @@ def test_reports_are_listed_and_the_late_ones_marked(at_work, service, receipt, 
     page = at_work.get("/staff/reports").text
     assert f'href="/staff/reports/{receipt}"' in page
     assert ">Late<" not in page
-    monkeypatch.setattr(cases, "_today", lambda: date(2126, 1, 1))
+    monkeypatch.setattr(desk, "_today", lambda: date(2126, 1, 1))
     assert ">Late<" in at_work.get("/staff/reports").text
     assert receipt not in at_work.get("/staff/reports?show=settled").text
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hegui.cli import db, keys, law, ledger, lexicon, master, policy, service
+from hegui.cli import db, due, keys, law, ledger, lexicon, master, policy, service
 from hegui.language import Problem
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ for name, group in (
     ("keys", keys.app),
     ("ledger", ledger.app),
     ("db", db.app),
+    ("due", due.app),
     ("master", master.app),
     ("law", law.app),
     ("lexicon", lexicon.app),

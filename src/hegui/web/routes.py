@@ -6,6 +6,7 @@ from hegui.web.pages.chat import CHAT_ROUTES
 from hegui.web.pages.public import PUBLIC_ROUTES
 from hegui.web.pages.reports import REPORT_ROUTES
 from hegui.web.pages.staff import STAFF_ROUTES
+from hegui.web.pages.staff_calendar import STAFF_CALENDAR_ROUTES
 from hegui.web.pages.staff_reports import STAFF_REPORT_ROUTES
 from hegui.web.routing import Route
 
@@ -15,4 +16,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *REPORT_ROUTES,
     *STAFF_ROUTES,
     *STAFF_REPORT_ROUTES,
+    *STAFF_CALENDAR_ROUTES,
 )
