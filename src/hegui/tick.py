@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from hegui.evidence import checkpoints, erase
+from hegui.evidence import checkpoints, erase, scope
 from hegui.evidence.archive import Archive
 from hegui.gateway.instances import interrupt_dead
 from hegui.language import N_
@@ -31,6 +31,7 @@ CLOCKS: Final[tuple[tuple[str, Callable[[Archive], int]], ...]] = (
     (N_("period tables made"), _periods),
     (N_("exchanges of dead processes ended"), interrupt_dead),
     (N_("erasures completed"), _erasures),
+    (N_("scope decisions reopened"), scope.reopened),
     (N_("checkpoints signed"), _checkpoint),
 )
 
