@@ -203,9 +203,8 @@ def decide(answers: Answers, book: Register | None = None) -> Scope:
     Raises:
         Problem: `law.no-fact` or `law.answer`, when an answer is to no fact or has another form.
     """
-    book = book or register()
     check(answers, book)
-    return Scope(book, answers)
+    return Scope(_shipped(book), answers)
 
 
 def next_question(answers: Answers, book: Register | None = None) -> Fact | None:
@@ -219,7 +218,7 @@ def next_question(answers: Answers, book: Register | None = None) -> Fact | None
 
 def check(answers: Answers, book: Register | None = None) -> None:
     """Refuse answers that no fact asks for, or of another form than theirs."""
-    facts = {fact.id: fact for fact in (book or register()).tables.facts}
+    facts = {fact.id: fact for fact in _shipped(book).tables.facts}
     for name, value in answers.items():
         if name not in facts:
             raise Problem(
@@ -240,12 +239,16 @@ def check(answers: Answers, book: Register | None = None) -> None:
 
 def fitting(answers: Answers, book: Register | None = None) -> dict[str, Value]:
     """The answers that today's facts still ask for: what was asked otherwise once is open again."""
-    facts = {fact.id: fact for fact in (book or register()).tables.facts}
+    facts = {fact.id: fact for fact in _shipped(book).tables.facts}
     return {
         name: value
         for name, value in answers.items()
         if name in facts and is_valid(facts[name], value)
     }
+
+
+def _shipped(book: Register | None) -> Register:
+    return register() if book is None else book  # an empty register is false
 
 
 def _form(fact: Fact) -> str:
@@ -282,6 +285,6 @@ def _differences(old: Mapping[str, T], new: Mapping[str, T], absent: T) -> dict[
 
 def version(book: Register | None = None) -> str:
     """SHA-256 of facts, tables and rules: what was decided by which tables can always be told."""
-    tables = (book or register()).tables
+    tables = _shipped(book).tables
     told = (tables.facts, tables.decisions, tables.circumstances, tables.roles)
     return sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()

@@ -7,6 +7,7 @@ from hegui.web.pages.public import PUBLIC_ROUTES
 from hegui.web.pages.reports import REPORT_ROUTES
 from hegui.web.pages.staff import STAFF_ROUTES
 from hegui.web.pages.staff_reports import STAFF_REPORT_ROUTES
+from hegui.web.pages.staff_scope import STAFF_SCOPE_ROUTES
 from hegui.web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -15,4 +16,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *REPORT_ROUTES,
     *STAFF_ROUTES,
     *STAFF_REPORT_ROUTES,
+    *STAFF_SCOPE_ROUTES,
 )
