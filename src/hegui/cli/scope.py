@@ -23,22 +23,26 @@ _PROMPTS: Final = {
 }
 
 
+Answers = Annotated[
+    Path | None, typer.Option(help="A JSON file of answers; nothing is asked then.")
+]
+Show = Annotated[bool, typer.Option("--show", help="Show what follows from the last answers.")]
+Facts = Annotated[bool, typer.Option("--facts", help="Show every fact and its answers.")]
+By = Annotated[
+    str, typer.Option(help="Who answers: a staff id or an office, as the ledger names it for ever.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only show what follows; no archive is needed.")
+]
+
+
 def scope(
     *,
-    answers: Annotated[
-        Path | None, typer.Option(help="A JSON file of answers; nothing is asked then.")
-    ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show the last answers on record.")] = False,
-    facts: Annotated[
-        bool, typer.Option("--facts", help="Show every fact and its answers.")
-    ] = False,
-    by: Annotated[
-        str,
-        typer.Option(help="Who answers: a staff id or an office, as the ledger names it for ever."),
-    ] = "operator",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what follows; no archive is needed.")
-    ] = False,
+    answers: Answers = None,
+    show: Show = False,
+    facts: Facts = False,
+    by: By = "operator",
+    dry_run: DryRun = False,
     as_json: Json = False,
     config: Config = None,
 ) -> None:
@@ -50,28 +54,37 @@ def scope(
     Example: `hegui law scope --by staff-1`
     """
     if facts:
-        return _show_facts(as_json=as_json)
-    if dry_run:
+        _show_facts(as_json=as_json)
+    elif dry_run:
         from hegui.law.scoping import decide
 
-        return _show(decide(_read(answers) if answers else _ask({}, {})), as_json=as_json)
-    with ready(config) as archive:
-        from hegui.evidence.scope import answer, counters, current
+        _show(decide(_read(answers) if answers else _ask({}, {})), as_json=as_json)
+    else:
+        _show(_last(config) if show else _record(answers, by, config), as_json=as_json)
 
-        known = current(archive)
-        if not show:
-            given = (
-                _read(answers)
-                if answers
-                else _ask(known.answers if known else {}, counters(archive))
+
+def _last(config: Path | None) -> "Scope":
+    from hegui.evidence.scope import current
+
+    with ready(config) as archive:
+        if (found := current(archive)) is None:
+            raise Problem(
+                "scope.none",
+                "Nothing was answered yet: `hegui law scope` asks, `hegui law scope --dry-run` only "
+                "shows.",
             )
-            known = answer(archive, given, by)
-    if known is None:
-        raise Problem(
-            "scope.none",
-            "Nothing was answered yet: `hegui law scope` asks, `hegui law scope --dry-run` only shows.",
-        )
-    return _show(known, as_json=as_json)
+        return found
+
+
+def _record(answers: Path | None, by: str, config: Path | None) -> "Scope":
+    """Put the answers of a file on record, or those to the questions that are asked now."""
+    from hegui.evidence.scope import answer, counters, current
+
+    with ready(config) as archive:
+        if answers:
+            return answer(archive, _read(answers), by)
+        known = current(archive)
+        return answer(archive, _ask(known.answers if known else {}, counters(archive)), by)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -168,11 +181,11 @@ def _show_facts(*, as_json: bool) -> None:
 
     facts = register().tables.facts
     if as_json:
-        return tell_json(facts)
+        tell_json(facts)
+        return
     for fact in facts:
         choices = " | ".join(choice.id for choice in fact.choices)
         typer.echo(f"{fact.id}  [{choices or fact.kind}]  {fact.question.say(language())}")
-    return None
 
 
 def _show(found: "Scope", *, as_json: bool) -> None:
@@ -180,9 +193,9 @@ def _show(found: "Scope", *, as_json: bool) -> None:
 
     duties = {duty.id: found.applies(duty) for duty in register()}
     if as_json:
-        return tell_json(_told(found) | {"duties": {
-            name: {"applies": each.answer, "why": each.say("en")} for name, each in duties.items()
-        }})  # fmt: skip
+        said = {name: {"applies": it.answer, "why": it.say("en")} for name, it in duties.items()}
+        tell_json(_told(found) | {"duties": said})
+        return
     _show_tables(found)
     _show_lists(found)
     count = Counter(each.answer for each in duties.values())
@@ -192,7 +205,6 @@ def _show(found: "Scope", *, as_json: bool) -> None:
     tell(message, all=len(duties), yes=count["yes"], no=count["no"], unknown=count["unknown"])
     tell(N_("Decided by the tables {version}."), version=found.version[:12])
     tell(N_("Our own words, not the text of the law, and not legal advice."))
-    return None
 
 
 def _told(found: "Scope") -> dict[str, Any]:

@@ -129,7 +129,9 @@ def _table(decision: Decision, language: str) -> dict[str, Any]:
     return {
         "title": decision.table.title.say(language),
         "rows": [_row(row, language) for row in decision.rows],
-        "possible": [row.id for row in decision.possible],
+        "possible": [
+            {"id": row.id, "result": row.result.say(language)} for row in decision.possible
+        ],
         "fits": not decision.gap or bool(decision.missing),
         "reopens": [each.say(language) for each in decision.table.reopens],
     }
