@@ -78,9 +78,15 @@ class Scope:
 
     @cached_property
     def circumstances(self) -> dict[str, bool | None]:
-        """Every circumstance of the vocabulary: true, false, or None while it is not known."""
+        """Every circumstance of the vocabulary: true, false, or None while it is not known.
+
+        One without a rule is never known, so it counts.
+        """
         rules = self._book.tables.circumstances
-        return {code: self._reading.holds(rule) for code, rule in rules.items()}
+        return {
+            code: self._reading.holds(rules[code]) if code in rules else None
+            for code in self._book.vocabulary.get("circumstance", {})
+        }
 
     @cached_property
     def roles(self) -> dict[str, bool | None]:
