@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hegui.cases.reminders import raise_reminders
-from hegui.evidence import checkpoints, counting, erase
+from hegui.evidence import checkpoints, counting, erase, scope
 from hegui.evidence.archive import Archive
 from hegui.gateway.instances import interrupt_dead
 from hegui.language import N_
@@ -37,6 +37,7 @@ CLOCKS: Final[tuple[tuple[str, Callable[[Archive], int]], ...]] = (
     (N_("exchanges of dead processes ended"), interrupt_dead),
     (N_("erasures completed"), _erasures),
     (N_("reminders raised"), _reminders),
+    (N_("scope decisions reopened"), scope.reopened),
     (N_("checkpoints signed"), _checkpoint),
     (N_("entries checked"), counting.count),
 )

@@ -23,11 +23,13 @@ def test_the_shipped_schema_is_the_model_s():
     jsonschema.Draft202012Validator.check_schema(SHIPPED)
 
 
-def test_the_four_parts_are_shipped():
+def test_the_parts_are_shipped():
     assert [file.name for file in FILES] == [
+        "decisions.yaml",
         "instruments.yaml",
         "interim_measures.yaml",
         "sanctions.yaml",
+        "scope.yaml",
         "vocabulary.yaml",
     ]
 
@@ -35,6 +37,24 @@ def test_the_four_parts_are_shipped():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_file_keeps_to_the_schema(file):
     jsonschema.validate(plain(file.read_text("utf-8")), SHIPPED)
+
+
+def cut_short(node):
+    """Texts with something beside the two languages: in a flow map an unquoted comma cuts them."""
+    if isinstance(node, dict):
+        if "zh" in node and node.keys() != {"zh", "en"}:
+            yield node
+        for value in node.values():
+            yield from cut_short(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from cut_short(value)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_text_is_cut_at_a_comma(file):
+    assert list(cut_short(yaml.safe_load("a: [{zh: 甲, en: one, two}]")))
+    assert list(cut_short(plain(file.read_text("utf-8")))) == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hegui.cli import scope
 from hegui.language import N_, say
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Look up the duties of the Interim Measures: who, what, by when, and how sure we are.",
 )
+
+
+app.command("scope")(scope.scope)
 
 
 @app.command("list")

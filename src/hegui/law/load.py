@@ -32,6 +32,7 @@ class Register:
     """The register in memory. Look-ups raise a `Problem` that names the nearest entries."""
 
     def __init__(self, tables: Tables) -> None:
+        self.tables = tables
         self.instruments = tables.instruments
         self.provisions = tables.provisions
         self.obligations = tables.obligations
@@ -165,6 +166,10 @@ def read(folder: Path) -> Tables:
         sanctions=tuple(entry for part in parts for entry in part.sanctions),
         proves=tuple(entry for part in parts for entry in part.proves),
         vocabulary=_join(part.vocabulary for part in parts),
+        facts=tuple(entry for part in parts for entry in part.facts),
+        decisions=tuple(entry for part in parts for entry in part.decisions),
+        circumstances=dict(item for part in parts for item in part.circumstances.items()),
+        roles=dict(item for part in parts for item in part.roles.items()),
     )
 
 

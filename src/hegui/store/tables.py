@@ -240,6 +240,16 @@ staff = _record(
     Column("role", String(24), nullable=False),
 )
 
+# What was answered about the service, and by which tables it was decided. Numbered like the stages
+# of a policy: of two who answer at the same moment one fails.
+scopings = _record(
+    "scopings",
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …
+    Column("version", String(64), nullable=False),  # SHA-256 of the tables that decided
+    Column("answers", Text, nullable=False),  # canonical JSON
+    Column("staff", String(80), nullable=False),  # who answered, or "counter"
+)
+
 instances = _record(
     "instances",
     Column("instance", String(24), primary_key=True),
@@ -343,6 +353,7 @@ RECORDS = (
     reviews,
     owners,
     check_changes,
+    scopings,
 )
 
 # --- the vault: what can die ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hegui.exchange import Verdict
 from hegui.gateway.wire import read_body
 from hegui.language import Problem
 
-_MOST_FIELDS = 50
+_MOST_FIELDS = 200
 
 
 def is_own(request: Request) -> bool:

@@ -8,6 +8,7 @@ from hegui.web.pages.reports import REPORT_ROUTES
 from hegui.web.pages.staff import STAFF_ROUTES
 from hegui.web.pages.staff_calendar import STAFF_CALENDAR_ROUTES
 from hegui.web.pages.staff_reports import STAFF_REPORT_ROUTES
+from hegui.web.pages.staff_scope import STAFF_SCOPE_ROUTES
 from hegui.web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -17,4 +18,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *STAFF_ROUTES,
     *STAFF_REPORT_ROUTES,
     *STAFF_CALENDAR_ROUTES,
+    *STAFF_SCOPE_ROUTES,
 )
