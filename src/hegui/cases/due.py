@@ -27,6 +27,8 @@ from hegui.cases.occurrences import (
     put_completion,
 )
 from hegui.evidence.archive import Archive
+from hegui.evidence.scope import current
+from hegui.evidence.signed import last_owners, list_signed
 from hegui.language import Problem, Text
 from hegui.law import register
 
@@ -94,24 +96,38 @@ def due_list(
     now: datetime,
     scope: Scope | None = None,
     *,
-    signed: Iterable[Signed] = (),
+    signed: Iterable[Signed] | None = None,
     owners: Mapping[str, str] | None = None,
 ) -> list[Due]:
     """What is overdue, due and done, each by its day; without a day first of those due.
 
-    `now` needs a zone. Without a `scope`, every duty counts as this service's. `owners` names by
-    obligation who answers for it. Reports of people are listed until they are answered; afterwards
+    `now` needs a zone. Scope, signed evidence and who answers for each obligation are those on record,
+    unless they are given; while no scope is, every duty counts as this service's. Reports of people are listed until they are answered; afterwards
     they are on the desk's own list.
     """
-    book = _Book(archive, now, scope, owners or {})
+    scope = scope or current(archive)
+    owners = last_owners(archive) if owners is None else owners
+    signed = _on_record(archive) if signed is None else signed
+    book = _Book(archive, now, scope, owners)
     found = [
         *book.of_occurrences(),
         *book.of_years(),
         *book.of_periods(),
-        *_reports(archive, now, owners or {}),
+        *_reports(archive, now, owners),
         *(_expiry(each, now) for each in signed),
     ]
     return sorted(found, key=lambda each: (_ORDER[each.state], each.by, each.subject))
+
+
+def _on_record(archive: Archive) -> Iterator[Signed]:
+    """The signed evidence that still counts, or has run out without another in its place."""
+    later: set[str] = set()
+    for paper in sorted(list_signed(archive), key=lambda each: each.valid_until, reverse=True):
+        if not paper.ended and not later.issuperset(paper.about):
+            title = register().term("human", paper.kind)
+            until = date.fromisoformat(paper.valid_until)
+            yield Signed(paper.proof, title, until, paper.owner)
+        later.update(paper.about)
 
 
 def is_started(archive: Archive) -> bool:

@@ -24,7 +24,7 @@ def raise_reminders(
     archive: Archive,
     now: datetime | None = None,
     scope: Scope | None = None,
-    signed: Iterable[Signed] = (),
+    signed: Iterable[Signed] | None = None,
 ) -> int:
     """Raise what `clocks.remind_days` asks for and was not raised yet; returns how many."""
     moment = now or datetime.now(BEIJING)

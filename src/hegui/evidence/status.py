@@ -14,9 +14,11 @@ import msgspec
 
 from hegui.evidence.archive import Archive
 from hegui.evidence.counting import Found, latest
+from hegui.evidence.scope import current
 from hegui.evidence.signed import Review, Signed, last_owners, last_reviews, list_signed
 from hegui.language import N_, Text, say
 from hegui.law import Obligation, Proves, register
+from hegui.law.scoping import Scope
 
 State = Literal[
     "met", "partly", "not_met", "due", "human_pending", "planned", "not_applicable", "uncertain"
@@ -115,15 +117,22 @@ def _article(duty: Obligation) -> str:
 def board(archive: Archive, applies: Applies | None = None, today: date | None = None) -> Board:
     """Compute the state of every duty from what is on record.
 
-    `applies` says whether a duty binds this service; without it, every duty of a provider does.
+    `applies` says whether a duty binds this service; without it, the scope on record does, and before
+    there is one, every duty of a provider.
     """
     day = today or datetime.now(UTC).date()
     found = latest(archive, day)
+    if applies is None and (scope := current(archive)):
+        applies = _within(scope)
     made = _Board(
         day, found, list_signed(archive), last_reviews(archive), last_owners(archive), applies
     )
     standings = {duty.id: made.standing(duty) for duty in register()}
     return Board(standings, max((each.at for each in found.values()), default=""), day)
+
+
+def _within(scope: Scope) -> Applies:
+    return lambda duty: scope.applies(duty).counts
 
 
 class _Board:
