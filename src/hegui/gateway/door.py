@@ -21,7 +21,7 @@ from hegui.controls.record import RecordControl
 from hegui.exchange import Exchange, Piece, Verdict
 from hegui.gateway.answer import Answer
 from hegui.gateway.models import ModelReply, Models
-from hegui.gateway.reading import DONE, Reader
+from hegui.gateway.reading import DONE, Reader, join
 from hegui.gateway.upstream import UpstreamError
 from hegui.language import N_
 from hegui.people.callers import Caller
@@ -236,9 +236,9 @@ def _pass(reader: Reader, answer: Answer, events: Sequence[bytes]) -> list[Piece
     said: list[Piece] = []
     for data in events:
         if data == DONE:
-            return answer.take(said, last=True)
+            return answer.take(join(said), last=True)
         said += reader.read(data)
-    return answer.take(said)
+    return answer.take(join(said))
 
 
 def _failed(control: Control, error: Exception) -> Verdict:
