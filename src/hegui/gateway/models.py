@@ -126,17 +126,21 @@ class Line:
 
     async def post(self, path: str, body: bytes) -> ModelReply:
         """The first answer that begins; raises the last upstream's `UpstreamError` if none does."""
-        awake = [source for source in self.sources if source.awake]
-        resting = [source for source in self.sources if source not in awake]
-        # The least bad of those that rest is better than none.
-        last = sorted(resting, key=lambda source: source.rests_until)[:1]
-        failure = UpstreamError("connect")
-        for source in [*awake, *last]:
+        failure = None
+        for source in self._order():
             try:
                 return await source.post(path, body)
             except UpstreamError as error:
                 failure = error
-        raise failure
+        raise failure or UpstreamError("connect")
+
+    def _order(self) -> Sequence[Source]:
+        """Those to ask now: all that are awake, then the least bad of those that rest."""
+        awake = [source for source in self.sources if source.awake]
+        if len(awake) == len(self.sources):
+            return awake
+        resting = [source for source in self.sources if source not in awake]
+        return [*awake, min(resting, key=lambda source: source.rests_until)]
 
 
 class Models:
