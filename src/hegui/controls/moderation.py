@@ -12,7 +12,7 @@ from typing import Final
 from hegui.controls.control import Control, Flow, House, Watch
 from hegui.exchange import PASS, Exchange, Verdict
 from hegui.language import N_
-from hegui.policy import Direction, Policy
+from hegui.policy import Direction, Policy, Snapshot
 from hegui.safety.lexicon import Action, Hit, Lexicon
 from hegui.safety.minimise import Minimiser
 from hegui.safety.personal import Personal
@@ -24,14 +24,13 @@ _STOPS: Final = frozenset({"refuse", "withhold"})
 
 
 class _Acting:
-    """What finds and what decides now; made once for each lexicon, policy and policy in shadow."""
+    """What finds and what decides now; made once for each lexicon and each change of policies."""
 
-    def __init__(
-        self, lexicon: Lexicon, live: Policy, shadow: Policy | None, personal: Personal
-    ) -> None:
-        self.lexicon, self.live, self.shadow = lexicon, live, shadow
+    def __init__(self, lexicon: Lexicon, policies: Snapshot, personal: Personal) -> None:
+        self.lexicon, self.policies = lexicon, policies
+        self.live, self.shadow = policies.live, policies.shadow
         found: list[Detector] = [lexicon, personal]
-        self.detectors = [*found, live.hot] if live.hot else found
+        self.detectors = [*found, self.live.hot] if self.live.hot else found
         self.clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
 
     def decider(self, exchange: Exchange, way: Direction) -> Callable[[Hit], Action]:
@@ -62,15 +61,9 @@ class ModerationControl(Control):
 
     def _now(self) -> _Acting:
         """What acts now."""
-        lexicon, policies, acting = self.house.lexicon, self.house.policies, self._acting
-        live, shadow = policies.live(), policies.shadow()
-        if (
-            acting is None
-            or acting.lexicon is not lexicon
-            or acting.live is not live
-            or acting.shadow is not shadow
-        ):
-            acting = self._acting = _Acting(lexicon, live, shadow, self._personal)
+        lexicon, policies, acting = self.house.lexicon, self.house.policies.now(), self._acting
+        if acting is None or acting.lexicon is not lexicon or acting.policies is not policies:
+            acting = self._acting = _Acting(lexicon, policies, self._personal)
         return acting
 
     async def check(self, exchange: Exchange) -> Verdict:

@@ -22,6 +22,7 @@ from hegui.settings import Settings, Upstream
 
 _REST_SECONDS: Final = 1.0  # after the first failure; doubled after each that follows
 _LONGEST_REST: Final = 60.0
+_TOO_MANY: Final = HTTPStatus.TOO_MANY_REQUESTS.value
 _JITTER: Final = 0.25  # of a rest, so that processes do not come back in step
 
 
@@ -102,7 +103,7 @@ class Source:
         reply = await self.client.post(f"/{path.removeprefix('/')}", body)
         reply.upstream = self.name
         try:
-            if reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= 500:
+            if reply.status == _TOO_MANY or reply.status >= 500:
                 raise UpstreamError("status")  # noqa: TRY301 (it is aborted like the others)
             await reply.begun()
         except BaseException:

@@ -88,7 +88,8 @@ class Reader:
         elif choice.text:
             pieces.append(Piece(choice.index, "content", choice.text))
         if choice.finish_reason is not None:
-            pieces += self._called(choice.index)
+            if self._calls:
+                pieces += self._called(choice.index)
             reason = choice.finish_reason if choice.finish_reason in _ENDS else "stop"
             pieces.append(Piece(choice.index, "end", reason))
 

@@ -58,6 +58,7 @@ class Policy:
         self.body: Final = read_body(data, name)
         self.acting: Final = acting(self.body.hot, today or beijing_today())
         self.hot: Final = _hot_lexicon(self.acting)
+        self.labels: Final[Labels] = self.body.labels
         self.minimised: Final = self._minimised()
         self._deciders = {
             profile: {way: self._decider(profile, way) for way in DIRECTIONS}
@@ -92,10 +93,6 @@ class Policy:
         """Who lets such a part pass unscanned and why; None when it is refused."""
         given = getattr(self.body.unscanned, part)
         return given if isinstance(given, PassUnscanned) else None
-
-    @property
-    def labels(self) -> Labels:
-        return self.body.labels
 
 
 @cache
