@@ -189,8 +189,8 @@ def _spread(
 
 
 def _packed(tables: _Tables, spellings: Any, beginnings: Any) -> bytes:
-    automata = [each.serialize() if each else b"" for each in (spellings, beginnings)]
-    return msgspec.msgpack.encode(_Body(tables, *map(memoryview, automata)))
+    automata = (memoryview(a.serialize() if a else b"") for a in (spellings, beginnings))
+    return msgspec.msgpack.encode(_Body(tables, *automata))
 
 
 def _in_memory(path: Path) -> memoryview:
