@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
@@ -195,7 +195,7 @@ def _packed(tables: _Tables, spellings: Any, beginnings: Any) -> bytes:
 
 def _in_memory(path: Path) -> memoryview:
     """The file in a mapping of its own: on the heap, what is made after it would keep its place."""
-    space = mmap(-1, max(path.stat().st_size, 1))
+    space = mmap(-1, max(path.stat().st_size, 1), MAP_PRIVATE | MAP_ANONYMOUS)
     with path.open("rb") as file:
         return memoryview(space)[: file.readinto(space)]
 
