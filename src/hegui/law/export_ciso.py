@@ -19,7 +19,7 @@ from hegui.law.model import Instrument, Obligation
 from hegui.law.telling import (
     clock_text,
     mark_text,
-    sanction_title,
+    sanction_lines,
     standing_text,
     validity_text,
 )
@@ -195,7 +195,8 @@ def _annotation(
     rows = [book.provision(row) for row in duty.provisions]
     lines = [f"{row.id}: {validity_text(row, language)}" for row in rows]
     lines += [clock_text(clock, language) for clock in duty.clocks]
-    lines += [sanction_title(book.sanction(code), language) for code in duty.sanctions]
+    for code in duty.sanctions:
+        lines += sanction_lines(book.sanction(code), language)
     if duty.other_law:
         lines.append(duty.other_law.say(language))
     if duty.human_residue:

@@ -123,7 +123,7 @@ class Register:
         cite numbers of the Cybersecurity Law that stand for other articles since 2026-01-01.
         """
         for entry in self.provisions:
-            if entry.number(day) == provision_id:
+            if provision_id in entry.numbers(day):
                 return entry
         raise Problem(
             "law.not-then",

@@ -138,12 +138,13 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     def instrument(self) -> str:
         return self.id.partition("-")[0]
 
-    def number(self, day: date) -> str | None:
-        """The id this provision bore on a day; None on a day it did not stand at all."""
+    def numbers(self, day: date) -> tuple[str, ...]:
+        """The ids that named this provision on a day: several if it was merged, none if not there."""
         if self.valid_from <= day and (self.valid_to is None or day <= self.valid_to):
-            return self.id
-        borne = (old.id for old in self.renumbered_from if old.valid_from <= day <= old.valid_to)
-        return next(borne, None)
+            return (self.id,)
+        return tuple(
+            old.id for old in self.renumbered_from if old.valid_from <= day <= old.valid_to
+        )
 
 
 class Clock(Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ class Then(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """A provision that bears another number at the end of a period than at its beginning."""
+    """A provision, or a part merged into it, that bears another number at the end than before."""
 
     before: str
     after: str
@@ -61,8 +61,12 @@ def find_on(book: Register, typed: str, day: date) -> list[Then]:
 
     """
     wanted = as_id(typed)
-    borne = [(entry.number(day), entry) for entry in book.provisions]
-    stood = [Then(number, entry) for number, entry in borne if number and _of(number, wanted)]
+    stood = [
+        Then(number, entry)
+        for entry in book.provisions
+        for number in entry.numbers(day)
+        if _of(number, wanted)
+    ]
     if stood:
         return stood
     found = book.find(wanted)  # refuses what no number of the register is, with those near it
@@ -91,7 +95,7 @@ def changes(book: Register, since: date, until: date) -> Changes:
             since=since.isoformat(),
             until=until.isoformat(),
         )
-    spans = [(entry.number(since), entry.number(until), entry) for entry in book.provisions]
+    spans = [(entry.numbers(since), entry.numbers(until), entry) for entry in book.provisions]
     new = [entry for before, after, entry in spans if after and not before]
     began = tuple(entry for entry in new if book.instrument(entry.instrument).binds)
     ids = {entry.id for entry in began}
@@ -102,9 +106,11 @@ def changes(book: Register, since: date, until: date) -> Changes:
         began=began,
         published=tuple(entry for entry in new if entry.id not in ids),
         renumbered=tuple(
-            Moved(before, after, entry)
+            Moved(number, after[0], entry)
             for before, after, entry in spans
-            if before and after and before != after
+            if after
+            for number in before
+            if number not in after
         ),
         ended=tuple(entry for before, after, entry in spans if before and not after),
         duties=tuple(duty for duty in book if ids & set(duty.provisions)),
