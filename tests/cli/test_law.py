@@ -131,8 +131,11 @@ def test_show_on_a_day_reads_the_numbers_of_that_day(run):
     assert "CSL-21  (CSL-23, art_23)" in old
     assert "it is CSL-23 since 2026-01-01" in old
     assert "may differ from the older" in old
+    assert "may differ from the older" in run("show", "CSL-69", "--on", "2025-10-01").output
     early = run("show", "HI-19", "--on", "2026-01-01").output
     assert "Not yet in force on 2026-01-01; it is since 2026-07-15." in early
+    draft = run("show", "DH-7", "--on", "2026-01-01").output
+    assert "Not yet published on 2026-01-01" in draft
     assert "⚠ Not yet" not in run("show", "HI-19", "--on", "2026-07-15").output
     assert "CSL-23" in str(run("show", "CSL-21").exception)
 

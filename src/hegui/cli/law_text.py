@@ -90,15 +90,24 @@ def then_lines(found: list["Then"], day: date) -> list[str]:
     for then in found:
         row = then.provision
         duties = tuple(duty for duty in book if row.id in duty.provisions)
-        told = ""
-        if not then.stood:
-            told = say(lang, N_("Not yet in force on {day}; it is since {since}."),
-                       day=day, since=row.valid_from)  # fmt: skip
-        elif then.number != row.id:
-            told = say(lang, N_("On {day} this was {number}; it is {id} since {since}. The words here are those of the newer version and may differ from the older."),
-                       day=day, number=then.number, id=row.id, since=row.valid_from)  # fmt: skip
-        lines += provision_lines(row, then.number, duties, told)
+        lines += provision_lines(row, then.number, duties, _warning(then, day))
     return [*lines, "", disclaimer(lang)]
+
+
+def _warning(then: "Then", day: date) -> str:
+    """What to know of a row on a day: that it came later, or bore another number."""
+    from hegui.law import register
+
+    row = then.provision
+    if then.stood and row.valid_from > day:  # it stood under a former number, which may be its own
+        message = N_("On {day} this was {number}; it is {id} since {since}. The words here are those of the newer version and may differ from the older.")  # fmt: skip
+    elif then.stood:
+        return ""
+    elif register().instrument(row.instrument).binds:
+        message = N_("Not yet in force on {day}; it is since {since}.")
+    else:
+        message = N_("Not yet published on {day}; it was on {since}, and is not law in force.")
+    return say(language(), message, day=day, number=then.number, id=row.id, since=row.valid_from)
 
 
 def _head(instrument: str, day: date) -> list[str]:
