@@ -7,7 +7,7 @@ import typer
 from hegui.language import N_, say
 
 if TYPE_CHECKING:
-    from hegui.law import Article, Clock, Obligation, Provision, Tier
+    from hegui.law import Article, Obligation, Provision
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,13 +86,14 @@ def _lines(found: "Article") -> list[str]:
     """Everything `show` prints, a line an entry; both languages for what the law says."""
     from hegui.cli.output import language
     from hegui.law import register
+    from hegui.law.telling import mark_text
 
     lang, book = language(), register()
     title = book.instrument(found.instrument).title
     lines = [f"{title.zh}", f"{title.en}"]
     for row in found.provisions:
         lines += ["", f"{row.id}  ({row.path.eid})", f"  {row.gloss.zh}", f"  {row.gloss.en}"]
-        lines.append(_mark(lang, row.verified))
+        lines.append(_field(lang, N_("Checked"), mark_text(row.verified, lang)))
         duties = [duty for duty in found.obligations if row.id in duty.provisions]
         lines += [line for duty in duties for line in _duty(lang, duty)]
         if not duties:
@@ -104,15 +105,17 @@ def _lines(found: "Article") -> list[str]:
 
 def _duty(lang: str, duty: "Obligation") -> list[str]:
     from hegui.law import register
+    from hegui.law.telling import clock_text, sanction_lines
 
-    term = register().term
+    book = register()
+    term = book.term
     modality = term("modality", duty.modality)
     lines = [
         f"  [{modality.zh}] {duty.duty.zh}",
         f"  [{modality.en}] {duty.duty.en}",
         _field(lang, N_("Who"), ", ".join(term("actor", code).say(lang) for code in duty.actors)),
         _field(lang, N_("When"), duty.trigger.say(lang)),
-        *(_field(lang, N_("Period"), _clock(lang, clock)) for clock in duty.clocks),
+        *(_field(lang, N_("Period"), clock_text(clock, lang)) for clock in duty.clocks),
         _field(lang, N_("Evidence"), duty.evidence.say(lang)),
         _field(lang, N_("Software"), term("automation", duty.automation).say(lang)),
         _field(lang, N_("Part of hegui"), term("room", duty.room).say(lang)),
@@ -124,7 +127,10 @@ def _duty(lang: str, duty: "Obligation") -> list[str]:
         lines.append(_field(lang, N_("Signed by a person"), term("human", duty.human).say(lang)))
     if duty.human_residue:
         lines.append(_field(lang, N_("Stays human"), duty.human_residue.say(lang)))
-    lines += [line for code in duty.sanctions for line in _sanction(lang, code)]
+    for code in duty.sanctions:
+        title, *steps = sanction_lines(book.sanction(code), lang)
+        lines.append(_field(lang, N_("Sanction"), title))
+        lines += [f"    {step}" for step in steps]
     if duty.other_law:
         lines.append(_field(lang, N_("Other law"), duty.other_law.say(lang)))
     for reading in duty.interpretations:
@@ -134,58 +140,6 @@ def _duty(lang: str, duty: "Obligation") -> list[str]:
         warning = say(lang, "Needs check: hegui will not show this row as met by itself.")
         lines.append("  ⚠ " + warning)
     return lines
-
-
-def _clock(lang: str, clock: "Clock") -> str:
-    from hegui.law import register
-
-    term = register().term
-    parts = [term("clock", clock.kind).say(lang)]
-    if clock.amount is not None and clock.unit is not None:
-        unit, calendar = term("unit", clock.unit), term("calendar", clock.calendar)
-        parts.append(f"{clock.amount} {unit.say(lang)}, {calendar.say(lang)}")
-    parts += [
-        term("anchor", clock.anchor).say(lang),
-        term("figure", clock.figure).say(lang),
-        f"{clock.basis}, {clock.verified}: {term('mark', clock.verified).say(lang)}",
-    ]
-    return " · ".join(parts)
-
-
-def _sanction(lang: str, code: str) -> list[str]:
-    from hegui.law import register
-
-    sanction = register().sanction(code)
-    lines = [_field(lang, N_("Sanction"), f"{code} ({', '.join(sanction.basis)})")]
-    lines += [f"    {_tier(lang, tier)}" for tier in sanction.tiers]
-    if sanction.verified != "T":
-        lines.append("  " + _mark(lang, sanction.verified))
-    return lines
-
-
-def _tier(lang: str, tier: "Tier") -> str:
-    amounts = [
-        (N_("fine of {span} yuan"), _span(tier.fine_min, tier.fine_max)),
-        (N_("{span} times the unlawful gains"), _span(tier.gains_min, tier.gains_max)),
-        (N_("or {span} % of last year's turnover"), _span(None, tier.turnover_pct)),
-        (N_("those responsible {span} yuan"), _span(tier.persons_min, tier.persons_max)),
-        (N_("prison {span} years"), _span(None, tier.prison_years)),
-    ]
-    told = [say(lang, template, span=span) for template, span in amounts if span]
-    text = f"{tier.condition.say(lang)} → {tier.measures.say(lang)}"
-    return f"{text} [{'; '.join(told)}]" if told else text
-
-
-def _span(low: int | None, high: int | None) -> str:
-    if high is None:
-        return ""
-    return f"≤ {high:,}" if low is None else f"{low:,}–{high:,}"
-
-
-def _mark(lang: str, mark: str) -> str:
-    from hegui.law import register
-
-    return _field(lang, N_("Checked"), f"{mark}: {register().term('mark', mark).say(lang)}")
 
 
 def _field(lang: str, name: str, value: str) -> str:
