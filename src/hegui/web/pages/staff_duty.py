@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hegui.evidence.archive import Archive
-from hegui.evidence.checks import LOOKS
+from hegui.evidence.checks import SEEN
 from hegui.evidence.counting import Count, daily
 from hegui.evidence.signed import Capacity, add, assign, list_signed, review
 from hegui.evidence.status import Part, Standing
@@ -28,7 +28,6 @@ from hegui.web.render import beijing, page, redirect, service_of
 from hegui.web.routing import Missing, Route
 
 _UPLOAD: Final = 64 * 1024 * 1024  # bytes of a file that the page takes
-_LOOKS: Final = frozenset(look.name for look in LOOKS)
 _CAPACITIES: Final = {"counsel": N_("Counsel"), "internal": N_("In-house")}
 
 
@@ -203,7 +202,7 @@ def _checks(
     window = archive.settings.register.window_days
     return [
         _check(part, language)
-        | {"spark": None if part.found.name in _LOOKS
+        | {"spark": None if part.found.name in SEEN
            else spark(days.get(part.found.name, {}), today, window)}
         for part in standing.parts
     ]  # fmt: skip
