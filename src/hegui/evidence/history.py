@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Select, Table, select
 
 from hegui.evidence.archive import Archive
+from hegui.evidence.checks import SEEN
 from hegui.language import N_, Text, say
 from hegui.law import register
 from hegui.store.tables import check_changes, owners, reviews, signed, signed_ends
@@ -38,6 +39,7 @@ _OUTCOMES: Final = {
     "bad": N_("{check}: so it was in {good} of {population} cases only"),
     "empty": N_("{check}: no case is left in the time that is looked at"),
 }
+_SEEN: Final = {"good": N_("{check}: now it is so"), "bad": N_("{check}: it is not so")}
 
 
 def _check(row: Any) -> _Told:
@@ -45,7 +47,8 @@ def _check(row: Any) -> _Told:
     proves = [duty for duty, links in register().proves.items()
               if row.name in {link.evidence for link in links}]  # fmt: skip
     values = {"check": check, "good": row.good, "population": row.population}
-    return _OUTCOMES[row.outcome], values, tuple(proves), row.missing
+    messages = _SEEN if row.name in SEEN else _OUTCOMES
+    return messages[row.outcome], values, tuple(proves), row.missing
 
 
 def _added(row: Any) -> _Told:
