@@ -65,7 +65,7 @@ class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     """A law, rule, norm, policy or draft.
 
     `level` decides which penalty path is open: a normative document has no fines of its own.
-    `text_basis` is the weakest mark that its rows may carry; `checked` says what was read.
+    `text_basis` is the strongest mark that a row of it may carry; `checked` says what was read.
     """
 
     code: InstrumentCode
@@ -79,6 +79,11 @@ class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     issued: PartialDate | None = None
     in_force: date | None = None
     source_url: str | None = None
+
+    @property
+    def binds(self) -> bool:
+        """Whether it is, or was, in force; a draft, a policy or a guide binds nobody by itself."""
+        return self.status in {"in_force", "superseded"}
 
 
 class Path(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,14 +138,12 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     def instrument(self) -> str:
         return self.id.partition("-")[0]
 
-    def names(self, cited: str, day: date) -> bool:
-        """Whether a citation `cited`, written on `day`, means this provision."""
-        here = self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
-        before = any(
-            old.id == cited and old.valid_from <= day <= old.valid_to
-            for old in self.renumbered_from
-        )
-        return before or (here and cited == self.id)
+    def number(self, day: date) -> str | None:
+        """The id this provision bore on a day; None on a day it did not stand at all."""
+        if self.valid_from <= day and (self.valid_to is None or day <= self.valid_to):
+            return self.id
+        borne = (old.id for old in self.renumbered_from if old.valid_from <= day <= old.valid_to)
+        return next(borne, None)
 
 
 class Clock(Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,15 @@ def clock_text(clock: Clock, language: str) -> str:
     parts = [term("clock", clock.kind).say(language)]
     if clock.amount is not None and clock.unit is not None:
         unit, calendar = term("unit", clock.unit), term("calendar", clock.calendar)
-        parts.append(f"{clock.amount} {unit.say(language)}, {calendar.say(language)}")
+        parts.append(
+            say(
+                language,
+                N_("{amount} {unit}, {calendar}"),
+                amount=clock.amount,
+                unit=unit.say(language),
+                calendar=calendar.say(language),
+            )
+        )
     parts += [
         term("anchor", clock.anchor).say(language),
         term("figure", clock.figure).say(language),
@@ -68,7 +76,9 @@ def mark_text(mark: str, language: str) -> str:
 
 def validity_text(provision: Provision, language: str) -> str:
     """From when to when a provision stands as it is, and the number it bore before."""
-    if provision.valid_to is None:
+    if not register().instrument(provision.instrument).binds:
+        told = say(language, N_("published {day}, not law in force"), day=provision.valid_from)
+    elif provision.valid_to is None:
         told = say(language, N_("valid since {day}"), day=provision.valid_from)
     else:
         told = say(
@@ -91,14 +101,17 @@ def validity_text(provision: Provision, language: str) -> str:
 
 
 def standing_text(instrument: Instrument, day: date, language: str) -> str:
-    """What an instrument is on a day: its level and status, and not in force where that is so."""
+    """What an instrument is: its level, its status, and since when if that is after the day.
+
+    A law that was amended may have stood before, in another version than the register holds.
+    """
     term = register().term
     told = f"{term('level', instrument.level).say(language)}, {term('status', instrument.status).say(language)}"
     if instrument.in_force is None or instrument.in_force <= day:
         return told
     return say(
         language,
-        N_("{standing}; not in force before {day}"),
+        N_("{standing}; as it is here, in force since {day}"),
         standing=told,
         day=instrument.in_force,
     )
