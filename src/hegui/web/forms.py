@@ -51,7 +51,7 @@ async def read_form(request: Request, limit: int) -> dict[str, str]:
     return dict(fields)
 
 
-class _TooLarge(Exception):
+class _TooLargeError(Exception):
     """More came than a file may have."""
 
 
@@ -75,7 +75,7 @@ async def read_upload(
         async with asyncio.timeout(_UPLOAD_SECONDS):
             try:
                 found = (await parser.parse()).get("file")
-            except _TooLarge:
+            except _TooLargeError:
                 message = N_("A file of more than {limit} MB is not taken here: `hegui evidence add` "
                              "takes it from the command line.")  # fmt: skip
                 fault = Problem("proof.size", message, limit=limit // 1024 // 1024)
@@ -89,10 +89,10 @@ async def read_upload(
 async def _up_to(limit: int, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     size = 0
     async for piece in stream:
+        yield piece[: limit - size]
         size += len(piece)
         if size > limit:
-            raise _TooLarge
-        yield piece
+            raise _TooLargeError
 
 
 async def _read_on(stream: AsyncGenerator[bytes, None]) -> None:

@@ -80,15 +80,20 @@ async def _serve(route: Route, request: Request) -> Response:
 
 async def _answer(route: Route, request: Request) -> Response:
     state = request.state
+    state.file = None
     if route.upload:
         state.form, state.file, state.fault = await read_upload(request, route.upload)
     elif request.method == "POST":
         limit = service_of(request).settings.server.max_body_bytes
         state.form = await read_form(request, limit)
-    if inspect.iscoroutinefunction(route.handler):
-        answer: Response = await route.handler(request)
-    else:
-        answer = await asyncio.to_thread(route.handler, request)
+    try:
+        if inspect.iscoroutinefunction(route.handler):
+            answer: Response = await route.handler(request)
+        else:
+            answer = await asyncio.to_thread(route.handler, request)
+    finally:
+        if state.file:
+            await state.file.close()
     return answer
 
 

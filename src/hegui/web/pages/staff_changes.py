@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hegui.evidence.history import Change, list_changes
-from hegui.law import Provision, register
+from hegui.law import register
+from hegui.law.time import changes
 from hegui.web.pages.staff import ROLE, staff_of
 from hegui.web.pages.standing import linked
 from hegui.web.render import beijing, page, service_of
@@ -29,7 +30,7 @@ def show_changes(request: Request) -> Response:
         request, "staff/changes.html",
         changes=[_told(change, language) for change in found[:_ROWS]],
         pager={"newer": None if before is None else "/staff/changes", "older": older},
-        ahead=law_changes(today + timedelta(days=1), today + _YEAR, language),
+        ahead=law_changes(today, today + _YEAR, language),
         behind=law_changes(today - _YEAR, today, language)[::-1],
         staff=staff_of(request),
     )  # fmt: skip
@@ -45,41 +46,34 @@ def _told(change: Change, language: str) -> dict[str, Any]:
     }
 
 
-def law_changes(first: date, last: date, language: str) -> list[dict[str, Any]]:
-    """What began, ended or took another number from `first` to `last`, a day and instrument an entry."""
-    found: dict[tuple[date, str], dict[str, list[Any]]] = defaultdict(
-        lambda: {"began": [], "renumbered": [], "ended": []}
-    )
-    for row in register().provisions:
-        for what, day in _days(row):
-            if first <= day <= last:
-                found[day, row.instrument][what].append(row)
+def law_changes(since: date, until: date, language: str) -> list[dict[str, Any]]:
+    """What began, ended or took another number after `since` up to `until`, by day and instrument."""
+    found, told = changes(register(), since, until), _by_day()
+    for row in (*found.began, *found.published):
+        told[row.valid_from, row.instrument]["began"] += 1
+    for moved in found.renumbered:
+        here = moved.provision
+        told[here.valid_from, here.instrument]["renumbered"].append((moved.before, moved.after))
+    for row in found.ended:
+        last = row.valid_to or until
+        told[last + timedelta(days=1), row.instrument]["ended"].append(row.id)
+    for each in found.alone:
+        told[each.in_force or until, each.code]["began"] += 0
     return [
-        {"day": day.isoformat(), **_instrument(code, language), **_rows(rows)}
-        for (day, code), rows in sorted(found.items(), key=lambda entry: entry[0])
+        {"day": day.isoformat(), **_instrument(code, language), **what}
+        for (day, code), what in sorted(told.items(), key=lambda entry: entry[0])
     ]
 
 
-def _days(row: Provision) -> list[tuple[str, date]]:
-    """What happened to a provision, and on which day."""
-    days = [("renumbered" if row.renumbered_from else "began", row.valid_from)]
-    if row.valid_to:
-        days.append(("ended", row.valid_to + timedelta(days=1)))
-    return days
+def _by_day() -> defaultdict[tuple[date, str], dict[str, Any]]:
+    return defaultdict(lambda: {"began": 0, "renumbered": [], "ended": []})
 
 
-def _instrument(code: str, language: str) -> dict[str, str]:
+def _instrument(code: str, language: str) -> dict[str, Any]:
     found = register().instrument(code)
     status = register().term("status", found.status).say(language)
-    return {"code": code, "title": found.title.say(language), "status": status}
-
-
-def _rows(rows: dict[str, list[Provision]]) -> dict[str, Any]:
-    return {
-        "began": len(rows["began"]),
-        "ended": [row.id for row in rows["ended"]],
-        "renumbered": [(row.renumbered_from[-1].id, row.id) for row in rows["renumbered"]],
-    }
+    carries = any(duty.id.startswith(f"{code}-") for duty in register())
+    return {"code": code if carries else "", "title": found.title.say(language), "status": status}
 
 
 CHANGES_ROUTES: Final = (Route("/staff/changes", ("GET",), ROLE, show_changes),)

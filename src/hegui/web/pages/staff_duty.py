@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any, Final, get_args
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,11 +51,8 @@ def add_review(request: Request) -> Response:
     """Put on record what a named person found about an open reading."""
     duty, form = _find(request), request.state.form
     try:
-        capacity = form.get("capacity", "")
-        if capacity not in get_args(Capacity):
-            raise Problem("review.capacity", N_("Say in which capacity it was reviewed."))
         review(
-            service_of(request).archive, duty.id, form.get("reviewer", ""), capacity,
+            service_of(request).archive, duty.id, form.get("reviewer", ""), _capacity(form),
             form.get("finding", ""), _day(form.get("valid_until", "")), request.state.staff,
         )  # fmt: skip
     except Problem as problem:
@@ -67,19 +65,31 @@ def add_proof(request: Request) -> Response:
     state, duty = request.state, _find(request)
     form = state.form
     try:
-        if state.fault:
-            raise state.fault
-        if state.file is None or not duty.human:
-            raise Problem("proof.none", N_("Choose the signed file."))
+        file = _file(request)
         add(
-            service_of(request).archive, state.file.file, kind=duty.human,
-            name=state.file.filename, signer=form.get("signer", ""), owner=form.get("owner", ""),
+            service_of(request).archive, file.file, kind=duty.human or "",
+            name=file.filename or "", signer=form.get("signer", ""), owner=form.get("owner", ""),
             valid_until=_day(form.get("valid_until", "")), note=form.get("note", ""),
             about=() if form.get("about") == "all" else (duty.id,), staff=state.staff,
         )  # fmt: skip
     except Problem as problem:
         return _page(request, duty, "proof", problem)
     return redirect(f"/staff/duty/{duty.id}#evidence")
+
+
+def _capacity(form: dict[str, str]) -> Capacity:
+    for known in get_args(Capacity):
+        if form.get("capacity") == known:
+            capacity: Capacity = known
+            return capacity
+    raise Problem("review.capacity", N_("Say in which capacity it was reviewed."))
+
+
+def _file(request: Request) -> UploadFile:
+    fault, file = request.state.fault, request.state.file
+    if fault is None and isinstance(file, UploadFile):
+        return file
+    raise fault or Problem("proof.none", N_("Choose the signed file."))
 
 
 def _day(text: str) -> date:

@@ -23,14 +23,18 @@ def show_evidence(request: Request) -> Response:
 
 def end_proof(request: Request) -> Response:
     """From now on the evidence counts no more."""
-    proof, reason = request.path_params["proof"], request.state.form.get("reason", "").strip()
+    proof, form = request.path_params["proof"], request.state.form
     try:
-        if not reason:
-            raise Problem("proof.reason", N_("Say why the evidence counts no more."))
-        end(service_of(request).archive, proof, reason, request.state.staff)
+        end(service_of(request).archive, proof, _reason(form), request.state.staff)
     except Problem as problem:
         return _page(request, proof, problem)
     return redirect(f"/staff/evidence#{proof}")
+
+
+def _reason(form: dict[str, str]) -> str:
+    if reason := form.get("reason", "").strip():
+        return reason
+    raise Problem("proof.reason", N_("Say why the evidence counts no more."))
 
 
 def _page(request: Request, proof: str = "", problem: Problem | None = None) -> Response:

@@ -61,7 +61,7 @@ def _choices(language: str) -> dict[str, tuple[str, dict[str, str]]]:
         for each in book.instruments
         if each.code in _places()
     }
-    actors = {code for duty in book for code in duty.actors}
+    actors: set[str] = {code for duty in book for code in duty.actors}
     roles = {code: text.say(language) for code, text in book.vocabulary["actor"].items()
              if code in actors}  # fmt: skip
     facets = {code: text.say(language) for code, text in book.vocabulary["facet"].items()}
