@@ -153,4 +153,5 @@ LOOKS: Final = (
     Look("notice_published", _no_notice),
 )
 CHECKS: Final = tuple(check.name for check in (*FOLDS, *LOOKS))
+SEEN: Final = frozenset(look.name for look in LOOKS)  # by a look at the service, not counted
 RARE: Final = frozenset(check.name for check in FOLDS if check.rare)

@@ -254,7 +254,7 @@ def _last_changes() -> Any:
 def latest(archive: Archive, today: date | None = None) -> dict[str, Found]:
     """The result of every check over the days of its window, as last counted."""
     day = today or datetime.now(UTC).date()
-    since = (day - timedelta(days=archive.settings.register.window_days - 1)).isoformat()
+    since = _since(archive, day)
     counts: dict[str, Count] = defaultdict(Count)
     with archive.store.read() as connection:
         query = (
@@ -271,6 +271,22 @@ def latest(archive: Archive, today: date | None = None) -> dict[str, Found]:
         )
         for name in names
     }  # fmt: skip
+
+
+def daily(archive: Archive, today: date | None = None) -> dict[str, dict[str, Count]]:
+    """What each check found on each day of its window, by name and ISO day; no day without a count."""
+    day = today or datetime.now(UTC).date()
+    found: dict[str, dict[str, Count]] = defaultdict(dict)
+    with archive.store.read() as connection:
+        query = select(check_days).where(check_days.c.day >= _since(archive, day))
+        for row in connection.execute(query.order_by(check_days.c.day)):
+            found[row.name][row.day] = _count_of(row)
+    return found
+
+
+def _since(archive: Archive, day: date) -> str:
+    """The first day of the window that ends with `day`."""
+    return (day - timedelta(days=archive.settings.register.window_days - 1)).isoformat()
 
 
 def recount(archive: Archive) -> dict[str, tuple[Count, Count]]:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from hegui.evidence.archive import Archive
+from hegui.evidence.checks import SEEN
 from hegui.evidence.counting import Found, latest
 from hegui.evidence.scope import current
 from hegui.evidence.signed import Review, Signed, last_owners, last_reviews, list_signed
@@ -248,6 +249,11 @@ class _Board:
 
 def _failed(part: Part) -> Reason:
     count = part.found.count
+    if part.found.name in SEEN:
+        return Reason(
+            N_("{check}: not so now. Missing: {missing}."),
+            _values(part) | {"missing": ", ".join(count.missing)},
+        )
     return Reason(
         N_("{check}: {bad} of {population} since {since} were not. The first: {missing}."),
         _values(part)
@@ -256,6 +262,10 @@ def _failed(part: Part) -> Reason:
 
 
 def _held(part: Part) -> Reason:
+    if part.found.name in SEEN:
+        return Reason(N_("{check}: so it is."), _values(part))
+    if not part.found.count.population:
+        return Reason(N_("{check}: none was called for since {since}."), _values(part))
     return Reason(N_("{check}: {good} of {population} since {since}."), _values(part))
 
 
