@@ -29,6 +29,7 @@ from hegui.cases.occurrences import (
 from hegui.evidence.archive import Archive
 from hegui.evidence.scope import current
 from hegui.evidence.signed import last_owners, list_signed
+from hegui.evidence.status import Board, Next, board
 from hegui.language import Problem, Text
 from hegui.law import register
 
@@ -117,6 +118,20 @@ def due_list(
         *(_expiry(each, now) for each in signed),
     ]
     return sorted(found, key=lambda each: (_ORDER[each.state], each.by, each.subject))
+
+
+def next_due(archive: Archive, now: datetime) -> dict[str, Next]:
+    """For each duty with a day to keep, the nearest that is still open; what is overdue comes first."""
+    found: dict[str, Next] = {}
+    for each in due_list(archive, now):
+        if each.state != "done" and each.by and each.kind != "expiry":
+            found.setdefault(each.obligation, Next(each.by, each.state == "overdue"))
+    return found
+
+
+def board_of(archive: Archive) -> Board:
+    """Where the service stands with every duty now, with what is due."""
+    return board(archive, due=next_due(archive, datetime.now(BEIJING)))
 
 
 def _on_record(archive: Archive) -> Iterator[Signed]:

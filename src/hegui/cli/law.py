@@ -174,12 +174,13 @@ def export(
 
 def _standings(config: Path | None, language: str) -> "dict[str, Shown]":
     """The state of every duty as plain sentences, computed from what is on record."""
-    from hegui.evidence.status import NAMES, board
+    from hegui.cases.due import board_of
+    from hegui.evidence.status import NAMES
     from hegui.language import say
     from hegui.law.exports import Shown
 
     with ready(config) as archive:
-        found = board(archive)
+        found = board_of(archive)
     return {
         duty: Shown(
             state=say(language, NAMES[each.state]),

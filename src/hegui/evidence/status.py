@@ -57,6 +57,13 @@ class Reason(msgspec.Struct, frozen=True):
         return say(language, self.message, **words)
 
 
+class Next(msgspec.Struct, frozen=True):
+    """The next day that a duty has to keep, as ISO text, and whether it has passed."""
+
+    by: str
+    overdue: bool = False
+
+
 class Part(msgspec.Struct, frozen=True):
     """A check that counts for a duty, with what it found."""
 
@@ -75,6 +82,7 @@ class Standing(msgspec.Struct, frozen=True):
     review: Review | None
     stale_on: str  # ISO day, "" where nothing proves it
     owner: str
+    next: Next | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -115,19 +123,25 @@ def _article(duty: Obligation) -> str:
     return str(register().provision(duty.provisions[0]).path.article)
 
 
-def board(archive: Archive, applies: Applies | None = None, today: date | None = None) -> Board:
+def board(
+    archive: Archive,
+    applies: Applies | None = None,
+    today: date | None = None,
+    due: Mapping[str, Next] | None = None,
+) -> Board:
     """Compute the state of every duty from what is on record.
 
     `applies` says whether a duty binds this service; without it, the scope on record does, and before
-    there is one, every duty of a provider.
+    there is one, every duty of a provider. `due` is what has to be done next, by duty
+    (`cases.due.next_due`): what is overdue shows as due.
     """
     day = today or datetime.now(UTC).date()
     found = latest(archive, day)
     if applies is None and (scope := current(archive)):
         applies = _within(scope)
     made = _Board(
-        day, found, list_signed(archive), last_reviews(archive), last_owners(archive), applies
-    )
+        day, found, list_signed(archive), last_reviews(archive), last_owners(archive), applies, due or {}
+    )  # fmt: skip
     standings = {duty.id: made.standing(duty) for duty in register()}
     return Board(standings, max((each.at for each in found.values()), default=""), day)
 
@@ -142,8 +156,10 @@ class _Board:
     def __init__(
         self, today: date, found: Mapping[str, Found], proofs: Sequence[Signed],
         reviews: Mapping[str, Review], owners: Mapping[str, str], applies: Applies | None,
+        due: Mapping[str, Next],
     ) -> None:  # fmt: skip
         self._today, self._found, self._reviews, self._owners = today, found, reviews, owners
+        self._due = due
         self._applies = applies or (lambda duty: "P" in duty.actors)
         self._proofs: dict[str, list[Signed]] = {}
         for proof in proofs:
@@ -166,7 +182,8 @@ class _Board:
             state, reasons = self._judge(duty, parts, every, holding, review)
         owner = self._owners.get(duty.id) or (holding[0].owner if holding else "")
         return Standing(duty, state, reasons, parts, holding, review,
-                        self._stale(parts, holding, review, duty), owner)  # fmt: skip
+                        self._stale(parts, holding, review, duty), owner,
+                        self._due.get(duty.id))  # fmt: skip
 
     def _judge(
         self, duty: Obligation, parts: Sequence[Part], every: Sequence[Signed],
@@ -177,6 +194,9 @@ class _Board:
                                       {"room": register().term("room", duty.room)}),)  # fmt: skip
         if bad := [_failed(part) for part in parts if part.found.outcome == "bad"]:
             return "not_met", tuple(bad)
+        if (due := self._due.get(duty.id)) and due.overdue:
+            return "due", (Reason(N_("It was due by {day} and is not on record as done."),
+                                  {"day": due.by.replace("T", " ")[:16]}),)  # fmt: skip
         if stale := [_unchecked(part) for part in parts if self._is_stale(part)]:
             return "due", tuple(stale)
         if empty := [_nothing(part) for part in parts if part.found.outcome == "empty"

@@ -7,6 +7,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hegui.cases.due import board_of
 from hegui.evidence.archive import Archive
 from hegui.evidence.checks import SEEN
 from hegui.evidence.counting import Count, daily
@@ -17,7 +18,6 @@ from hegui.law import Interpretation, Obligation, register
 from hegui.law.telling import amounts, clock_text, mark_text, sanction_title, validity_text
 from hegui.web.pages.staff import ROLE, staff_of
 from hegui.web.pages.standing import (
-    board_of,
     linked,
     proof_row,
     proof_words,

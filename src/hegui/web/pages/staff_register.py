@@ -8,13 +8,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hegui.cases.due import board_of
 from hegui.evidence.counting import count
 from hegui.evidence.status import ORDER, Board, Standing, worst
 from hegui.language import N_, say
 from hegui.law import Instrument, register
 from hegui.law.telling import standing_text
 from hegui.web.pages.staff import ROLE, staff_of
-from hegui.web.pages.standing import board_of, counted, proofs_of, told, words
+from hegui.web.pages.standing import counted, proofs_of, told, words
 from hegui.web.render import beijing, page, redirect, service_of
 from hegui.web.routing import Route
 
@@ -113,6 +114,7 @@ def _together(here: Sequence[Standing], language: str) -> dict[str, Any]:
         "reason": told(gravest, language)["reason"],
         "owners": _distinct(row["owner"] for row in rows),
         "until": min((row["until"] for row in rows if row["until"]), default=""),
+        "due": min((row["due"] for row in rows if row["due"]), default=""),
         "proofs": sum(proofs_of(each) for each in here),
         "duties": rows,
     }

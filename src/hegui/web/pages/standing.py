@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from hegui.evidence.archive import Archive
 from hegui.evidence.counting import Count
 from hegui.evidence.signed import Signed
-from hegui.evidence.status import NAMES, Board, Standing, State, board
+from hegui.evidence.status import NAMES, Standing, State
 from hegui.language import N_, say
 
 # From what is proved to what is not: the order of a bar, and of its legend.
@@ -31,11 +30,6 @@ _PROOF_STATES: Final = {
 }
 
 
-def board_of(archive: Archive) -> Board:
-    """Where this service stands with every duty; the one place that asks."""
-    return board(archive)
-
-
 def words(language: str) -> dict[str, str]:
     """The states in the order of a bar, as the reader calls them."""
     return {state: say(language, NAMES[state]) for state in SHOWN}
@@ -50,7 +44,10 @@ def counted(standings: Iterable[Standing]) -> dict[str, int]:
 
 
 def told(standing: Standing, language: str) -> dict[str, Any]:
-    """A duty as a row of the register: `reason` is markup, `until` the day its proof goes stale."""
+    """A duty as a row of the register.
+
+    `reason` is markup, `until` the day its proof goes stale, `due` the next day that it has to keep.
+    """
     return {
         "id": standing.duty.id,
         "text": standing.duty.duty.say(language),
@@ -58,6 +55,7 @@ def told(standing: Standing, language: str) -> dict[str, Any]:
         "reason": linked(standing.reasons[0].say(language)) if standing.reasons else Markup(),
         "owner": standing.owner,
         "until": standing.stale_on if standing.state in _HOLDING else "",
+        "due": standing.next.by[:10] if standing.next else "",
         "proofs": proofs_of(standing),
     }
 
