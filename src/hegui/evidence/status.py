@@ -74,6 +74,16 @@ class Standing(msgspec.Struct, frozen=True):
     owner: str
 
     @property
+    def binds(self) -> bool:
+        """Whether it must be done: not somebody else's, not a draft's, not merely encouraged."""
+        duty = self.duty
+        return (
+            self.state != "not_applicable"
+            and duty.modality in {"must", "must_not"}
+            and register().instrument(duty.id.partition("-")[0]).status == "in_force"
+        )
+
+    @property
     def missing(self) -> list[str]:
         """What failed, by name: the exchanges or receipts that were not as they must be."""
         return [each for part in self.parts for each in part.found.count.missing]
