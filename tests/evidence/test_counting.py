@@ -73,18 +73,18 @@ def test_each_entry_of_a_population_is_judged_once(archive):
     assert recount(archive) == {}
 
 
-def test_before_the_first_count_nothing_is_known(archive):
-    assert {each.outcome for each in latest(archive).values()} == {"empty"}
-    assert found(archive, "openings_reasoned").at == ""
-    count(archive)
-    assert found(archive, "openings_reasoned").outcome == "good"  # nothing of it has happened
-    assert found(archive, "moderation_ran").outcome == "empty"
+def test_before_the_first_count_nothing_is_known(on_sqlite):
+    assert {each.outcome for each in latest(on_sqlite).values()} == {"empty"}
+    assert found(on_sqlite, "openings_reasoned").at == ""
+    count(on_sqlite)
+    assert found(on_sqlite, "openings_reasoned").outcome == "good"  # nothing of it has happened
+    assert found(on_sqlite, "moderation_ran").outcome == "empty"
 
 
-def test_names_of_failures_are_bounded_and_their_number_is_not(archive):
-    archive.writer.commit_now(*[opening(number, "") for number in range(counting.NAMED + 5)])
-    count(archive)
-    population, good, missing = numbers(archive, "openings_reasoned")
+def test_names_of_failures_are_bounded_and_their_number_is_not(on_sqlite):
+    on_sqlite.writer.commit_now(*[opening(number, "") for number in range(counting.NAMED + 5)])
+    count(on_sqlite)
+    population, good, missing = numbers(on_sqlite, "openings_reasoned")
     assert (population, good) == (counting.NAMED + 5, 0)
     assert missing == [f"{number:032x}" for number in range(counting.NAMED)]
 
@@ -121,20 +121,20 @@ def test_a_complaint_is_answered_in_time_late_or_never(archive, clock):
     assert recount(archive) == {}
 
 
-def test_a_day_leaves_the_window(archive, clock):
-    archive.writer.commit_now(opening(1, ""))
-    count(archive)
-    last = START.date() + timedelta(days=archive.settings.register.window_days - 1)
-    assert numbers(archive, "openings_reasoned", last)[0] == 1
-    assert numbers(archive, "openings_reasoned", last + timedelta(days=1)) == (0, 0, [])
+def test_a_day_leaves_the_window(on_sqlite, clock):
+    on_sqlite.writer.commit_now(opening(1, ""))
+    count(on_sqlite)
+    last = START.date() + timedelta(days=on_sqlite.settings.register.window_days - 1)
+    assert numbers(on_sqlite, "openings_reasoned", last)[0] == 1
+    assert numbers(on_sqlite, "openings_reasoned", last + timedelta(days=1)) == (0, 0, [])
 
 
-def test_old_entries_counted_for_the_first_time_change_nothing_today(archive, clock):
-    archive.writer.commit_now(opening(1, ""))
+def test_old_entries_counted_for_the_first_time_change_nothing_today(on_sqlite, clock):
+    on_sqlite.writer.commit_now(opening(1, ""))
     clock.shift(timedelta(days=90))
-    count(archive)
-    assert found(archive, "openings_reasoned").outcome == "good"
-    assert changes(archive) == ["good"]
+    count(on_sqlite)
+    assert found(on_sqlite, "openings_reasoned").outcome == "good"
+    assert changes(on_sqlite) == ["good"]
 
 
 def test_many_entries_are_counted_in_batches(on_sqlite, monkeypatch):
@@ -198,15 +198,15 @@ def test_two_that_count_at_once_never_count_twice(archive):
     assert verify(archive, nothing).findings == []
 
 
-def test_a_result_that_is_not_new_is_written_again_only_so_that_it_is_fresh(archive, clock):
-    settle(archive)
-    first = found(archive, "openings_reasoned").at
+def test_a_result_that_is_not_new_is_written_again_only_so_that_it_is_fresh(on_sqlite, clock):
+    settle(on_sqlite)
+    first = found(on_sqlite, "openings_reasoned").at
     clock.shift(timedelta(minutes=9))
-    count(archive)
-    assert found(archive, "openings_reasoned").at == first
+    count(on_sqlite)
+    assert found(on_sqlite, "openings_reasoned").at == first
     clock.shift(timedelta(minutes=2))
-    count(archive)
-    assert found(archive, "openings_reasoned").at > first
+    count(on_sqlite)
+    assert found(on_sqlite, "openings_reasoned").at > first
 
 
 def test_the_ledger_says_so_when_an_outcome_becomes_another_and_only_then(archive, clock):
@@ -233,32 +233,32 @@ def tamper(archive, statement):
 @pytest.mark.parametrize(
     "values", [{"good": 3}, {"population": 2}, {"day": "2020-01-01"}, {"missing": "another"}]
 )
-def test_a_recount_finds_a_count_that_was_changed(archive, values):
-    archive.writer.commit_now(opening(1, "why"), opening(2, ""), opening(3, "why"))
-    count(archive)
+def test_a_recount_finds_a_count_that_was_changed(on_sqlite, values):
+    on_sqlite.writer.commit_now(opening(1, "why"), opening(2, ""), opening(3, "why"))
+    count(on_sqlite)
     mine = check_days.c.name == "openings_reasoned"
-    tamper(archive, update(check_days).where(mine).values(**values))
-    kept, counted = recount(archive)["openings_reasoned"]
+    tamper(on_sqlite, update(check_days).where(mine).values(**values))
+    kept, counted = recount(on_sqlite)["openings_reasoned"]
     assert counted == Count(3, 2, [f"{2:032x}"])
     assert kept.good == values.get("good", 2)
 
 
-def test_a_recount_finds_what_was_made_to_be_awaited_no_more(archive):
-    archive.writer.commit_now(admitted(1))
-    count(archive)
+def test_a_recount_finds_what_was_made_to_be_awaited_no_more(on_sqlite):
+    on_sqlite.writer.commit_now(admitted(1))
+    count(on_sqlite)
     mine = check_cursors.c.name == "exchanges_ended"
-    tamper(archive, update(check_cursors).where(mine).values(pending="{}"))
-    assert set(recount(archive)) == {"exchanges_ended"}
+    tamper(on_sqlite, update(check_cursors).where(mine).values(pending="{}"))
+    assert set(recount(on_sqlite)) == {"exchanges_ended"}
 
 
-def test_a_look_says_how_it_is_now(archive):
-    count(archive)
-    assert found(archive, "agreement_published").outcome == "bad"
-    assert numbers(archive, "notice_published")[2] == [
+def test_a_look_says_how_it_is_now(on_sqlite):
+    count(on_sqlite)
+    assert found(on_sqlite, "agreement_published").outcome == "bad"
+    assert numbers(on_sqlite, "notice_published")[2] == [
         "operator", "audience", "uses", "report_address",
     ]  # fmt: skip
-    assert changes(archive, "agreement_published") == ["bad"]
-    Agreements(archive).publish_sample()
-    settle(archive)
-    assert changes(archive, "agreement_published") == ["bad", "good"]
-    assert numbers(archive, "agreement_published") == (1, 1, [])
+    assert changes(on_sqlite, "agreement_published") == ["bad"]
+    Agreements(on_sqlite).publish_sample()
+    settle(on_sqlite)
+    assert changes(on_sqlite, "agreement_published") == ["bad", "good"]
+    assert numbers(on_sqlite, "agreement_published") == (1, 1, [])

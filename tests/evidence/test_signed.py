@@ -60,17 +60,17 @@ def test_a_file_is_kept_by_its_digest_and_stands_in_the_ledger(archive, paper):
     assert verify(archive, nothing).findings == []
 
 
-def test_an_open_file_needs_a_name_only(archive):
-    proof = hand_in(archive, io.BytesIO(DATA * 200_000), name="from the form")
+def test_an_open_file_needs_a_name_only(on_sqlite):
+    proof = hand_in(on_sqlite, io.BytesIO(DATA * 200_000), name="from the form")
     assert proof.sha256 == sha256(DATA * 200_000).hexdigest()
     assert proof.name == "from the form"
 
 
-def test_without_duties_it_counts_for_all_that_ask_for_its_kind(archive, paper):
-    every = hand_in(archive, paper, kind="filing_receipt")
+def test_without_duties_it_counts_for_all_that_ask_for_its_kind(on_sqlite, paper):
+    every = hand_in(on_sqlite, paper, kind="filing_receipt")
     assert every.about == tuple(duty.id for duty in register() if duty.human == "filing_receipt")
     assert len(every.about) > 10
-    one = hand_in(archive, paper, kind="filing_receipt", about=["IM-17", "IM-17"])
+    one = hand_in(on_sqlite, paper, kind="filing_receipt", about=["IM-17", "IM-17"])
     assert one.about == ("IM-17",)
 
 
@@ -163,12 +163,12 @@ def test_what_is_no_review(on_sqlite, duty, reviewer, until, code):
     assert last_reviews(on_sqlite) == {}
 
 
-def test_the_last_owner_counts(archive):
+def test_the_last_owner_counts(on_sqlite):
     for owner in ("Li Si", "Zhao Liu"):
-        assign(archive, "IM-12", owner, "staff-7")
-    assign(archive, "IM-15", "Li Si")
-    assert last_owners(archive) == {"IM-12": "Zhao Liu", "IM-15": "Li Si"}
-    assert verify(archive, nothing).findings == []
+        assign(on_sqlite, "IM-12", owner, "staff-7")
+    assign(on_sqlite, "IM-15", "Li Si")
+    assert last_owners(on_sqlite) == {"IM-12": "Zhao Liu", "IM-15": "Li Si"}
+    assert verify(on_sqlite, nothing).findings == []
 
 
 def test_of_two_who_change_the_same_at_once_one_is_told(on_sqlite, monkeypatch):

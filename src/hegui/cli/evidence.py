@@ -17,6 +17,7 @@ app = typer.Typer(
 
 _DAY = ["%Y-%m-%d"]
 Duty = Annotated[str, typer.Argument(help="A duty of the register, e.g. IM-12.")]
+LastDay = Annotated[datetime, typer.Option(formats=_DAY, help="The last day on which it holds.")]
 Author = Annotated[str, typer.Option(help="Who does it: a staff id, as the ledger will name it.")]
 
 
@@ -27,9 +28,7 @@ def add(
     kind: Annotated[str, typer.Option(help="What it is: a code of `hegui evidence kinds`.")],
     signer: Annotated[str, typer.Option(help="Who signed it and answers for what it says.")],
     owner: Annotated[str, typer.Option(help="Who sees to the next one before it runs out.")],
-    valid_until: Annotated[
-        datetime, typer.Option(formats=_DAY, help="The last day on which it holds.")
-    ],
+    valid_until: LastDay,
     valid_from: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="The first day; without it, today.")
     ] = None,
@@ -61,11 +60,8 @@ def add(
         )  # fmt: skip
     tell(
         N_("✓ {proof} counts for {duties} until {day}. SHA-256 {digest}"),
-        proof=proof.proof,
-        duties=", ".join(proof.about),
-        day=proof.valid_until,
-        digest=proof.sha256,
-    )
+        proof=proof.proof, duties=", ".join(proof.about), day=proof.valid_until, digest=proof.sha256,
+    )  # fmt: skip
 
 
 @app.command("list")
@@ -127,9 +123,7 @@ def review(
         Literal["counsel", "internal"], typer.Option(help="As counsel, or inside the firm.")
     ],
     finding: Annotated[str, typer.Option(help="What was found: how the open reading is taken.")],
-    valid_until: Annotated[
-        datetime, typer.Option(formats=_DAY, help="The last day on which the finding holds.")
-    ],
+    valid_until: LastDay,
     author: Author = "operator",
     config: Config = None,
 ) -> None:

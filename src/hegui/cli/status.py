@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 _MEASURES = "IM"  # whose articles are shown one by one when nothing else is asked for
 _COLOURS = {"met": "green", "partly": "green", "not_met": "red", "due": "red"}
 
+Article = Annotated[str, typer.Option(help="Only this article, e.g. 14: its duties one by one.")]
+Instrument = Annotated[
+    str, typer.Option(help="Only this instrument, e.g. LB; with --article, IM if none is given.")
+]
+Chosen = Annotated[str, typer.Option(help="Only this state, e.g. not_met, due, human_pending.")]
+Recount = Annotated[
+    bool, typer.Option("--recount", help="Also hold the kept counts against the ledger.")
+]
+
 
 class _Row(NamedTuple):
     """What one line of the table says."""
@@ -26,20 +35,11 @@ class _Row(NamedTuple):
 
 
 def status(
-    article: Annotated[
-        str, typer.Option(help="Only this article, e.g. 14: its duties one by one.")
-    ] = "",
-    instrument: Annotated[
-        str,
-        typer.Option(help="Only this instrument, e.g. LB; with --article, IM if none is given."),
-    ] = "",
-    state: Annotated[
-        str, typer.Option(help="Only duties in this state, e.g. not_met, due, human_pending.")
-    ] = "",
+    article: Article = "",
+    instrument: Instrument = "",
+    state: Chosen = "",
     *,
-    recount: Annotated[
-        bool, typer.Option("--recount", help="Also hold the kept counts against the ledger.")
-    ] = False,
+    recount: Recount = False,
     as_json: Json = False,
     config: Config = None,
 ) -> None:
