@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hegui.cli import db, due, keys, law, ledger, lexicon, master, policy, service
+from hegui.cli import db, due, evidence, keys, law, ledger, lexicon, master, policy, service, status
 from hegui.language import Problem
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (service.init, service.check, service.serve, service.tick):
+for command in (service.init, service.check, service.serve, service.tick, status.status):
     app.command()(command)
 for name, group in (
     ("keys", keys.app),
@@ -23,6 +23,7 @@ for name, group in (
     ("due", due.app),
     ("master", master.app),
     ("law", law.app),
+    ("evidence", evidence.app),
     ("lexicon", lexicon.app),
     ("policy", policy.app),
 ):

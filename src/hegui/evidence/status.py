@@ -85,6 +85,16 @@ class Standing(msgspec.Struct, frozen=True):
     next: Next | None = None
 
     @property
+    def binds(self) -> bool:
+        """Whether it must be done: not somebody else's, not a draft's, not merely encouraged."""
+        duty = self.duty
+        return (
+            self.state != "not_applicable"
+            and duty.modality in {"must", "must_not"}
+            and register().instrument(duty.id.partition("-")[0]).status == "in_force"
+        )
+
+    @property
     def missing(self) -> list[str]:
         """What failed, by name: the exchanges or receipts that were not as they must be."""
         return [each for part in self.parts for each in part.found.count.missing]
@@ -106,7 +116,8 @@ class Board(msgspec.Struct, frozen=True):
         ]  # fmt: skip
 
     def counts(self, standings: Iterable[Standing] | None = None) -> dict[State, int]:
-        found = Counter(each.state for each in (standings or self.standings.values()))
+        chosen = self.standings.values() if standings is None else standings
+        found = Counter(each.state for each in chosen)
         return {state: found[state] for state in ORDER}
 
 
@@ -233,12 +244,10 @@ class _Board:
         self, duty: Obligation, every: Sequence[Signed], good: tuple[Reason, ...]
     ) -> tuple[State, tuple[Reason, ...]]:
         kind = register().term("human", duty.human or "")
-        if every:
-            last = max(proof.valid_until for proof in every)
-            gone = Reason(
-                N_("The signed evidence held until {day} and holds no more."), {"day": last}
-            )
-            return "due", (gone, *good)
+        today = self._today.isoformat()
+        gone = [proof for proof in every if proof.ended or proof.valid_until < today]
+        if gone:
+            return "due", (_gone(max(gone, key=lambda proof: proof.valid_until)), *good)
         asked = Reason(N_("A person must hand in: {kind}."), {"kind": kind})
         return "human_pending", (asked, *good)
 
@@ -255,16 +264,14 @@ class _Board:
         duty: Obligation,
     ) -> str:
         """The first day on which what proves it today proves nothing any more."""
-        days = [
-            (datetime.fromisoformat(part.found.at).date() + 2 * _FRESH).isoformat()
-            for part in parts
-            if part.found.at
+        lasts = [
+            datetime.fromisoformat(part.found.at).date() + _FRESH for part in parts if part.found.at
         ]
         if duty.human and holding:
-            days.append(max(proof.valid_until for proof in holding))
-        if duty.needs_check and review:
-            days.append(review.valid_until)
-        return min(days, default="")
+            lasts.append(date.fromisoformat(max(proof.valid_until for proof in holding)))
+        if duty.needs_check and review and review.holds(self._today):
+            lasts.append(date.fromisoformat(review.valid_until))
+        return (min(lasts) + timedelta(days=1)).isoformat() if lasts else ""
 
 
 def _failed(part: Part) -> Reason:
@@ -304,6 +311,13 @@ def _values(part: Part) -> dict[str, object]:
     count = part.found.count
     return {"check": register().term("evidence", part.link.evidence), "population": count.population, "good": count.good,
             "since": part.found.since}  # fmt: skip
+
+
+def _gone(proof: Signed) -> Reason:
+    if proof.ended:
+        return Reason(N_("The signed evidence was ended: {reason}."), {"reason": proof.ended})
+    message = N_("The signed evidence held until {day} and holds no more.")
+    return Reason(message, {"day": proof.valid_until})
 
 
 def _signed(proof: Signed) -> Reason:

@@ -202,6 +202,8 @@ class Answer:
 
     def _end(self, choice: int, reason: str, out: list[Piece]) -> None:
         self._flush(choice, out)
+        if not self._surfaces:  # nothing was said: that was judged too, and evidence must say so
+            Chain(self._watches()).feed("", last=True)
         if choice not in self._ended:
             self._close(choice, reason, out)
 
