@@ -307,7 +307,7 @@ def _pending(row: Any) -> _Pending:
 
 def daily(archive: Archive, today: date | None = None) -> dict[str, dict[str, Count]]:
     """What each check found on each day of its window, by name and ISO day; no day without a count."""
-    day = today or datetime.now(UTC).date()
+    day = today or date.fromisoformat(now()[:10])
     found: dict[str, dict[str, Count]] = defaultdict(dict)
     with archive.store.read() as connection:
         query = select(check_days).where(check_days.c.day >= _since(archive, day))
