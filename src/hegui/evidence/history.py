@@ -12,7 +12,7 @@ from hegui.evidence.archive import Archive
 from hegui.evidence.checks import SEEN
 from hegui.language import N_, Text, say
 from hegui.law import register
-from hegui.store.tables import check_changes, owners, reviews, signed, signed_ends
+from hegui.store.tables import check_changes, owners, reviews, scopings, signed, signed_ends
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -74,6 +74,10 @@ def _owned(row: Any) -> _Told:
     return message, {"owner": row.owner}, (row.obligation,), ""
 
 
+def _scoped(row: Any) -> _Told:
+    return N_("The scope was answered by {name}"), {"name": row.staff}, ("IM-2.1",), ""
+
+
 def _kind(row: Any) -> Text:
     return register().term("human", row.kind)
 
@@ -88,6 +92,7 @@ _TOLD: Final[tuple[tuple[Table, Select[Any], Callable[[Any], _Told]], ...]] = (
     (signed_ends, _ENDS, _ended),
     (reviews, select(reviews), _reviewed),
     (owners, select(owners), _owned),
+    (scopings, select(scopings), _scoped),
 )
 
 

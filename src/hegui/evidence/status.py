@@ -122,10 +122,14 @@ class Board(msgspec.Struct, frozen=True):
 
 
 def worst(standings: Iterable[Standing]) -> State:
-    """The state that several duties show together: met only if all are that bind the service."""
-    states = {each.state for each in standings}
-    binding = states - {"not_applicable"}
-    if {"met"} < binding <= {"met", "partly", "planned", "human_pending", "uncertain"}:
+    """The state that several duties show together.
+
+    What fails or is due outweighs the rest; else it is met if all are that bind the service, and
+    partly met if one is at all.
+    """
+    binding = {each.state for each in standings} - {"not_applicable"}
+    alarming = binding & {"not_met", "due"}
+    if not alarming and binding & {"met", "partly"} and binding != {"met"}:
         return "partly"
     return next((state for state in ORDER if state in binding), "not_applicable")
 
