@@ -8,6 +8,8 @@ from articles import ROUTES, asking, heads, standing
 from routing import HIT, REFUSED, leaked, routed, said
 from saying import choice
 
+pytestmark = pytest.mark.once
+
 COVERED = "啵呐釉铃"  # a word of the sample lexicon that adults see covered
 
 

@@ -10,6 +10,8 @@ from hegui.people.agreement import Agreements
 from routing import routed
 from saying import choice
 
+pytestmark = pytest.mark.once
+
 CHAT = "/v1/chat/completions"
 
 

@@ -1,6 +1,7 @@
 """Art. 10: for whom and for what the service is stands on a public page; a refusal names its rule."""
 
 import msgspec
+import pytest
 
 from archive import settings_in
 from articles import asking, heads, standing
@@ -9,6 +10,8 @@ from hegui.language import Text
 from hegui.settings import Service
 from hegui.web.app import Application
 from routing import REFUSED, routed, said
+
+pytestmark = pytest.mark.once
 
 OWN = Service(
     name="Ask Wombat",

@@ -13,6 +13,8 @@ from hostile import eventually
 from routing import routed
 from saying import choice
 
+pytestmark = pytest.mark.once
+
 CHAT = "/v1/chat/completions"
 ASKED, ANSWERED = "the wombat asks about a marsupial", "the marsupial answers in full"
 MOBILE = "13800138000"

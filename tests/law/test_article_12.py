@@ -11,6 +11,8 @@ from routing import SCHEMA, routed, said
 from saying import choice
 from serving import MODEL, raw
 
+pytestmark = pytest.mark.once
+
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
 VECTORS = {"data": [{"embedding": [0.5, 0.25], "index": 0}], "usage": {}}
 

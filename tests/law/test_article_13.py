@@ -22,6 +22,8 @@ from routing import routed
 from saying import choice
 from serving import prepared, serving_settings
 
+pytestmark = pytest.mark.once
+
 CHAT = "/v1/chat/completions"
 WORKER = Path(__file__).parents[1] / "serving.py"
 

@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+
 from articles import asking, heads, standing
 from hegui.evidence.archive import Archive
 from hegui.policy import Policies
@@ -11,6 +13,8 @@ from hostile import CHUNKED, GoneError, Server, chunk, eventually
 from routing import HIT, leaked, routed, said
 from saying import choice
 from serving import Serving, prepared, raw, serving_settings
+
+pytestmark = pytest.mark.once
 
 CHAT = "/v1/chat/completions"
 

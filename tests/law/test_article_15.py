@@ -16,6 +16,8 @@ from hegui.people.staff import make_link
 from hegui.settings import Service
 from hegui.web.app import Application
 
+pytestmark = pytest.mark.once
+
 DAYS = 4
 NOON = datetime(2026, 11, 2, 4, tzinfo=UTC)
 

@@ -11,6 +11,8 @@ from hegui.evidence.export import export
 from routing import HIT, routed
 from saying import choice
 
+pytestmark = pytest.mark.once
+
 CHAT = "/v1/chat/completions"
 
 

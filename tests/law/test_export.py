@@ -13,6 +13,8 @@ from hegui.language import Problem
 from hegui.law import export_ciso, export_xlsx, register
 from hegui.law.exports import Shown, evidence_text, proof_text, question_text
 
+pytestmark = pytest.mark.once
+
 # As CISO Assistant's own loader has it (backend/library/utils.py and core/models.py).
 URN = re.compile(
     r"^urn:([a-zA-Z0-9_-]+):([a-zA-Z0-9_-]+):([a-zA-Z0-9_-]+)(?::([a-zA-Z0-9_-]+))?"

@@ -16,6 +16,8 @@ from hegui.tick import tick
 from saying import Saying, choice
 from serving import Serving, prepared, serving_settings
 
+pytestmark = pytest.mark.once
+
 CHAT = "/v1/chat/completions"
 # The checks that fail when an exchange goes past a control; `law/proves.yaml` says of which duties.
 SHOWN_BY = {

@@ -22,8 +22,7 @@ import yaml
 from hegui.safety.lexicon import Entry, Hit
 
 Kind = Literal[
-    "id_card", "mobile", "bank_card", "passport", "plate", "email", "wechat", "qq", "address",
-    "uscc",
+    "id_card", "mobile", "bank_card", "passport", "plate", "email", "wechat", "qq", "address", "uscc"
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
