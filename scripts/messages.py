@@ -55,7 +55,9 @@ def listed(text: str, wanted: dict[str, list[str]]) -> dict[str, str]:
     for line in text.splitlines():
         parts = line.split(" = ")
         for cut in range(1, len(parts)):
-            english = " = ".join(parts[:cut]).strip()
+            english = " = ".join(parts[:cut])
+            if english not in wanted:  # one that begins or ends with a space stands as it is
+                english = english.strip()
             if english in wanted:
                 found[english] = " = ".join(parts[cut:]).strip()
     return found

@@ -50,11 +50,12 @@ class Routed:
 
 
 @contextlib.contextmanager
-def routed(folder) -> Iterator[Routed]:
+def routed(folder, *urls: str, accept=True, **sections: Any) -> Iterator[Routed]:
+    """`urls` are those of store and vault; `sections` of the settings stand in for the usual."""
     with Saying() as model:
-        server, limits = Server(max_body_bytes=300_000), Limits(9_999, 9_999)
-        settings = serving_settings(folder, model.url, server=server, limits=limits)
-        secret = prepared(settings)
+        usual = {"server": Server(max_body_bytes=300_000), "limits": Limits(1_000_000, 1_000_000)}
+        settings = serving_settings(folder, model.url, *urls, **usual | sections)
+        secret = prepared(settings, accept=accept)
         with Serving(settings) as serving:
             yield Routed(serving, model, secret)
 

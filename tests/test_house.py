@@ -36,6 +36,8 @@ WITHOUT_TESTS: dict[str, str] = {
     "web/pages/conversation.py": _WHOLE,
     "web/pages/public.py": _WHOLE,
     "web/pages/reports.py": _WHOLE,
+    "web/pages/staff_duty.py": _WHOLE,
+    "web/pages/staff_evidence.py": _WHOLE,
     "web/pages/staff_ledger.py": _WHOLE,
     "web/run.py": "tests/web/test_run.py starts it as a process of its own",
     "evidence/opening.py": "tests/people/test_staff.py, beside those who may open",

@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import select
 
 from archive import archive_fixture  # noqa: F401 (a fixture)
+from hegui.cases.occurrences import record
 from hegui.exchange import new_id
 from hegui.gateway.instances import Instance, interrupt_dead
 from hegui.store.tables import exchanges, instances, outcomes
@@ -35,6 +36,13 @@ def test_a_tick_signs_a_checkpoint_once(archive):
     admit(archive, "nobody")
     assert tick(archive)["checkpoints signed"] == 1
     assert list(archive.settings.evidence.checkpoint_folder.glob("checkpoint-*.txt"))
+
+
+def test_a_tick_reminds_of_what_is_overdue_once(archive):
+    record(archive, "service_start", "2020-01-01", "s", "IM-17")
+    counts = [tick(archive)["reminders raised"] for _ in range(2)]
+    assert counts[0] > 0
+    assert counts[1] == 0
 
 
 def test_what_a_dead_process_left_open_is_interrupted_once(archive):

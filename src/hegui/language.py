@@ -15,7 +15,7 @@ LANGUAGES: Final = ("zh", "en")
 _CATALOGUES: Final = Path(__file__).parent / "locale"
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same sentence in Chinese and in English."""
 
     zh: str

@@ -37,7 +37,8 @@ class Service(Section, frozen=True):
     name: str = "hegui demo"
     operator: str = "Unnamed operator"
     report_address: str = "report@example.org"
-    report_days: Days = 15  # calendar days until a report is answered: published, so it binds
+    report_days: Days = 15  # until a report is answered: published, so it binds
+    report_calendar: Literal["civil", "prc_working"] = "civil"  # which days those are
     filing: tuple[str, ...] = ()
     # The provider's 27 letters of the coding rules for labels; none: no machine-readable label.
     producer_code: ProducerCode = ""
@@ -108,6 +109,12 @@ class Limits(Section, frozen=True):
     user_per_minute: int = 60
 
 
+class Clocks(Section, frozen=True):
+    """Reminders of what is due."""
+
+    remind_days: tuple[Days, ...] = (30, 7, 1)  # this many days before; overdue is always reminded
+
+
 class Upstream(Section, frozen=True):
     """A model behind the gateway.
 
@@ -140,6 +147,7 @@ class Settings(Section, frozen=True):
     controls: Controls = Controls()
     register: Register = Register()
     limits: Limits = Limits()
+    clocks: Clocks = Clocks()
     upstream: tuple[Upstream, ...] = (Upstream(name="demo", url="demo:", models=("hegui-demo",)),)
 
     @property

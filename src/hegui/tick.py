@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from hegui.evidence import checkpoints, counting, erase
+from hegui.cases.reminders import raise_reminders
+from hegui.evidence import checkpoints, counting, erase, scope
 from hegui.evidence.archive import Archive
 from hegui.gateway.instances import interrupt_dead
 from hegui.language import N_
@@ -22,6 +23,10 @@ def _erasures(archive: Archive) -> int:
     return erase.reconcile(archive)
 
 
+def _reminders(archive: Archive) -> int:
+    return raise_reminders(archive)
+
+
 def _checkpoint(archive: Archive) -> int:
     return int(checkpoints.sign(archive) is not None)
 
@@ -31,6 +36,8 @@ CLOCKS: Final[tuple[tuple[str, Callable[[Archive], int]], ...]] = (
     (N_("period tables made"), _periods),
     (N_("exchanges of dead processes ended"), interrupt_dead),
     (N_("erasures completed"), _erasures),
+    (N_("reminders raised"), _reminders),
+    (N_("scope decisions reopened"), scope.reopened),
     (N_("checkpoints signed"), _checkpoint),
     (N_("entries checked"), counting.count),
 )

@@ -3,8 +3,8 @@ import json
 import msgspec
 import pytest
 
-from hegui.exchange import Usage
-from hegui.gateway.reading import Reader
+from hegui.exchange import Call, Piece, Token, Usage
+from hegui.gateway.reading import Reader, join
 from hegui.gateway.upstream import UpstreamError
 from routing import exchange
 
@@ -69,3 +69,14 @@ def test_garbage(data):
     with pytest.raises(UpstreamError) as error:
         Reader(exchange()).read(data)
     assert error.value.kind == "garbage"
+
+
+def test_texts_that_came_together_are_one_and_nothing_else_is():
+    call, token = Call(0, "c", "f"), Token("f")
+    pieces = [
+        Piece(0, "reasoning", "a"), Piece(0, "content", "b"), Piece(0, "content", "c"),
+        Piece(1, "content", "d"), Piece(0, "content", "e"), Piece(0, "content", "f", [token]),
+        Piece(0, "tool", "{}", call=call), Piece(0, "tool", "[]", call=call), Piece(0, "end", "stop"),
+    ]  # fmt: skip
+    kept = [pieces[0], Piece(0, "content", "bc"), *pieces[3:]]
+    assert join(pieces) == kept

@@ -166,7 +166,7 @@ def test_a_file_comes_back_as_it_was(tmp_path):
     assert is_built(path)
     assert list(again.entries()) == list(book.entries())
     assert again.scan("zorb 咔噜 krell") == book.scan("zorb 咔噜 krell")
-    assert (again.sha256, again.built, again.longest, len(again)) == (book.sha256, TODAY, 5, 2)
+    assert (again.sha256, again.built, len(again)) == (book.sha256, TODAY, 2)
     assert again.to_bytes() == book.to_bytes()
     assert book.sha256 == hashlib.sha256(book.to_bytes()[48:]).hexdigest()
 

@@ -5,8 +5,7 @@ from datetime import date
 import pytest
 
 from archive import admitted, fill, finished
-from hegui import cases
-from hegui.cases import open_case
+from hegui.cases import desk, open_case
 from hegui.people.staff import make_link
 from hegui.web.pages import staff_reports
 from hegui.web.pages.staff import question_text
@@ -18,7 +17,7 @@ BODY = b'{"answer":"shown","withheld":"hidden"}'
 @pytest.fixture(name="at_work")
 def at_work_fixture(pages, service):
     answer = pages.post(f"/staff/enter/{make_link(service.archive)}")
-    assert answer.url.path == "/staff/exchanges"
+    assert answer.url.path == "/staff"
     return pages
 
 
@@ -30,7 +29,7 @@ def keep(service):
 def test_a_link_is_shown_often_and_used_once(pages, service):
     link = f"/staff/enter/{make_link(service.archive)}"
     assert pages.get(link).status_code == pages.get(link).status_code == 200
-    assert pages.post(link).url.path == "/staff/exchanges"
+    assert pages.post(link).url.path == "/staff"
     assert pages.post(link).status_code == pages.get(link).status_code == 404
 
 
@@ -137,7 +136,7 @@ def test_reports_are_listed_and_the_late_ones_marked(at_work, service, receipt, 
     page = at_work.get("/staff/reports").text
     assert f'href="/staff/reports/{receipt}"' in page
     assert ">Late<" not in page
-    monkeypatch.setattr(cases, "_today", lambda: date(2126, 1, 1))
+    monkeypatch.setattr(desk, "_today", lambda: date(2126, 1, 1))
     assert ">Late<" in at_work.get("/staff/reports").text
     assert receipt not in at_work.get("/staff/reports?show=settled").text
 

@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 import typer
 
-from hegui.cli import db, keys, label, law, ledger, lexicon, master, policy, service
+from hegui.cli import (
+    db,
+    due,
+    evidence,
+    keys,
+    label,
+    law,
+    ledger,
+    lexicon,
+    master,
+    policy,
+    service,
+    status,
+)  # fmt: skip
 from hegui.language import Problem
 
 app = typer.Typer(
@@ -16,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    service.init, service.check, service.serve, service.tick, label.label, label.verify, label.carry,
+    service.init, service.check, service.serve, service.tick, status.status,
+    label.label, label.verify, label.carry,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)
@@ -24,8 +38,10 @@ for name, group in (
     ("keys", keys.app),
     ("ledger", ledger.app),
     ("db", db.app),
+    ("due", due.app),
     ("master", master.app),
     ("law", law.app),
+    ("evidence", evidence.app),
     ("lexicon", lexicon.app),
     ("policy", policy.app),
     ("provider-code", label.codes),

@@ -1,196 +1,192 @@
-"""`hegui law`: look up what the register says."""
+"""`hegui law`: look up what the register says, on any day, and hand it on."""
 
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hegui.language import N_, say
+from hegui.cli import scope
+from hegui.cli.archive import Config, Json, ready, tell, tell_json
+from hegui.language import N_, Problem
 
 if TYPE_CHECKING:
-    from hegui.law import Article, Clock, Obligation, Provision, Tier
+    from hegui.law.exports import Shown
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Look up the duties of the Interim Measures: who, what, by when, and how sure we are.",
+    help="The register of duties: who, what, by when, since when, and how sure we are.",
 )
+Day = typer.Argument(formats=["%Y-%m-%d"], show_default=False)
+
+
+class Format(StrEnum):
+    """The files that the register can be handed on as."""
+
+    XLSX = "xlsx"
+    CISO = "ciso"
+
+
+class Language(StrEnum):
+    """The language of an export."""
+
+    ZH = "zh"
+    EN = "en"
+
+
+app.command("scope")(scope.scope)
 
 
 @app.command("list")
 def list_rows(
-    article: Annotated[
-        int | None, typer.Option(help="Only this article of the Interim Measures, 1 to 24.")
+    *,
+    instrument: Annotated[
+        str | None, typer.Option(help="Only this instrument, by its code: IM, LB, PIPL.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print all fields as JSON, for other programs.")
+    article: Annotated[
+        str | None,
+        typer.Option(help="Only this article; without --instrument, of the Interim Measures."),
+    ] = None,
+    facet: Annotated[
+        str | None, typer.Option(help="Only what is about this: labelling, minors, privacy.")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="Only duties that bind this role: P, T, D, S, U, H, N, X.")
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count instead: an instrument a line.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """List the rows of the register, one a line, with the mark that says how each was checked.
 
     T: the text was read. X: an excerpt or summary was. M: not checked yet. A question mark stands
     beside a row whose reading is uncertain: it can never be shown as met before counsel answers.
+    `--summary` always counts the whole register.
 
-    Example: `hegui law list --article 14`
+    Examples: `hegui law list --article 14` · `hegui law list --instrument LB --role P`
     """
+    from hegui.cli.law_text import print_rows, print_summary
     from hegui.law import register
+    from hegui.law.overview import choose, tally
 
     book = register()
-    chosen = book if article is None else book.article("IM", article)
-    if as_json:
-        import msgspec
-
-        rows = {"provisions": chosen.provisions, "obligations": chosen.obligations}
-        typer.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2))
+    if summary and as_json:
+        tell_json({entry.code: tally(book, entry) for entry in book.instruments})
+    elif summary:
+        print_summary()
     else:
-        _print_list(chosen.provisions, chosen.obligations)
+        chosen = choose(book, instrument, article, facet, role)
+        tell_json(chosen) if as_json else print_rows(chosen)
 
 
 @app.command()
 def show(
     entry: Annotated[str, typer.Argument(help="A row such as IM-14.1, or an article: IM-14.")],
+    *,
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], help="As numbered, and in force, on this day."),
+    ] = None,
 ) -> None:
     """Show one row, or a whole article, in both languages.
 
-    Example: `hegui law show IM-14.1`
+    `--on` reads a number as a text of that day means it: article 21 of the Cybersecurity Law, in
+    a text of 2025, is what article 23 is today.
+
+    Examples: `hegui law show IM-14.1` · `hegui law show CSL-21 --on 2025-10-01`
     """
-    from hegui.cli.output import console
+    from hegui.cli.law_text import article_lines, print_lines, then_lines
     from hegui.law import register
+    from hegui.law.time import find_on
 
-    found = register().find(entry)
-    for line in _lines(found):
-        console.print(line, markup=False, soft_wrap=True)
+    if on is None:
+        print_lines(article_lines(register().find(entry)))
+    else:
+        day = on.date()
+        print_lines(then_lines(find_on(register(), entry, day), day))
 
 
-def _print_list(provisions: "tuple[Provision, ...]", duties: "tuple[Obligation, ...]") -> None:
-    from rich.table import Table
+@app.command()
+def diff(
+    since: Annotated[datetime, typer.Argument(metavar="FROM", formats=["%Y-%m-%d"])],
+    until: Annotated[datetime, typer.Argument(metavar="TO", formats=["%Y-%m-%d"])],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what came into force, was renumbered or ended after the day FROM, up to the day TO.
 
-    from hegui.cli.output import console, language
+    Drafts, policies and guides are listed apart: they bind nobody by themselves.
+
+    Example: `hegui law diff 2025-12-31 2026-11-24`
+    """
+    from hegui.cli.law_text import change_lines, print_lines
     from hegui.law import register
+    from hegui.law.time import changes
 
-    lang, term = language(), register().term
-    table = Table(box=None, pad_edge=False)
-    for title in (N_("Row"), N_("Subject"), N_("Kind"), N_("Software"), N_("Checked")):
-        table.add_column(say(lang, title), overflow="fold")
-    for row in provisions:
-        carried = [duty for duty in duties if row.id in duty.provisions]
-        kinds = [term("modality", duty.modality).say(lang) for duty in carried]
-        by = "".join(duty.automation for duty in carried)
-        doubt = "?" if any(duty.needs_check for duty in carried) else ""
-        kind = ", ".join(kinds) or say(lang, "no duty")
-        table.add_row(row.id, row.gloss.say(lang), kind, by, row.verified + doubt)
-    console.print(table)
-    console.print(_disclaimer(lang))
+    found = changes(register(), since.date(), until.date())
+    if as_json:
+        tell_json(found)
+    else:
+        print_lines(change_lines(found))
 
 
-def _lines(found: "Article") -> list[str]:
-    """Everything `show` prints, a line an entry; both languages for what the law says."""
-    from hegui.cli.output import language
-    from hegui.law import register
+@app.command()
+def export(
+    *,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    form: Annotated[
+        Format, typer.Option("--format", help="xlsx: a workbook. ciso: a CISO Assistant library.")
+    ] = Format.XLSX,
+    language: Annotated[
+        Language | None,
+        typer.Option(help="zh or en; without it, yours. A library always carries both."),
+    ] = None,
+    with_status: Annotated[
+        bool, typer.Option("--with-status", help="Add where the service stands with each duty.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Write the whole register to a file: a workbook for counsel and inspectors, or a library.
 
-    lang, book = language(), register()
-    title = book.instrument(found.instrument).title
-    lines = [f"{title.zh}", f"{title.en}"]
-    for row in found.provisions:
-        lines += ["", f"{row.id}  ({row.path.eid})", f"  {row.gloss.zh}", f"  {row.gloss.en}"]
-        lines.append(_mark(lang, row.verified))
-        duties = [duty for duty in found.obligations if row.id in duty.provisions]
-        lines += [line for duty in duties for line in _duty(lang, duty)]
-        if not duties:
-            lines.append("  " + say(lang, "This provision carries no duty of its own."))
-        if row.note:
-            lines += [f"  {row.note.zh}", f"  {row.note.en}"]
-    return [*lines, "", _disclaimer(lang)]
+    An export goes one way and says less than the register; what is changed in it does not come
+    back. `--with-status` needs the databases of the service; the rest needs nothing.
 
+    Example: `hegui law export --format xlsx --language zh --out register.xlsx`
+    """
+    from hegui.cli import output
+    from hegui.law import export_ciso, export_xlsx, register
 
-def _duty(lang: str, duty: "Obligation") -> list[str]:
-    from hegui.law import register
-
-    term = register().term
-    modality = term("modality", duty.modality)
-    lines = [
-        f"  [{modality.zh}] {duty.duty.zh}",
-        f"  [{modality.en}] {duty.duty.en}",
-        _field(lang, N_("Who"), ", ".join(term("actor", code).say(lang) for code in duty.actors)),
-        _field(lang, N_("When"), duty.trigger.say(lang)),
-        *(_field(lang, N_("Period"), _clock(lang, clock)) for clock in duty.clocks),
-        _field(lang, N_("Evidence"), duty.evidence.say(lang)),
-        _field(lang, N_("Software"), term("automation", duty.automation).say(lang)),
-        _field(lang, N_("Part of hegui"), term("room", duty.room).say(lang)),
-    ]
-    if duty.controls:
-        names = (term("control", code).say(lang) for code in duty.controls)
-        lines.append(_field(lang, N_("Controls"), ", ".join(names)))
-    if duty.human:
-        lines.append(_field(lang, N_("Signed by a person"), term("human", duty.human).say(lang)))
-    if duty.human_residue:
-        lines.append(_field(lang, N_("Stays human"), duty.human_residue.say(lang)))
-    lines += [line for code in duty.sanctions for line in _sanction(lang, code)]
-    if duty.other_law:
-        lines.append(_field(lang, N_("Other law"), duty.other_law.say(lang)))
-    for reading in duty.interpretations:
-        lines.append(_field(lang, N_("Question for counsel"), reading.question.say(lang)))
-        lines.append(_field(lang, N_("Until answered"), reading.default.say(lang)))
-    if duty.needs_check:
-        warning = say(lang, "Needs check: hegui will not show this row as met by itself.")
-        lines.append("  ⚠ " + warning)
-    return lines
+    spoken = language.value if language else output.language()
+    shown = _standings(config, spoken) if with_status else {}
+    if not out.parent.is_dir():
+        raise Problem(
+            "law.no-folder",
+            "There is no folder {folder}: make it, or choose another.",
+            folder=str(out.parent),
+        )
+    writer = export_xlsx if form is Format.XLSX else export_ciso
+    writer.write(register(), out, spoken, shown)
+    tell(N_("Written: {file} ({duties} duties)."), file=str(out), duties=len(register()))
 
 
-def _clock(lang: str, clock: "Clock") -> str:
-    from hegui.law import register
+def _standings(config: Path | None, language: str) -> "dict[str, Shown]":
+    """The state of every duty as plain sentences, computed from what is on record."""
+    from hegui.cases.due import board_of
+    from hegui.evidence.status import NAMES
+    from hegui.language import say
+    from hegui.law.exports import Shown
 
-    term = register().term
-    parts = [term("clock", clock.kind).say(lang)]
-    if clock.amount is not None and clock.unit is not None:
-        unit, calendar = term("unit", clock.unit), term("calendar", clock.calendar)
-        parts.append(f"{clock.amount} {unit.say(lang)}, {calendar.say(lang)}")
-    parts += [
-        term("anchor", clock.anchor).say(lang),
-        term("figure", clock.figure).say(lang),
-        f"{clock.basis}, {clock.verified}: {term('mark', clock.verified).say(lang)}",
-    ]
-    return " · ".join(parts)
-
-
-def _sanction(lang: str, code: str) -> list[str]:
-    from hegui.law import register
-
-    sanction = register().sanction(code)
-    lines = [_field(lang, N_("Sanction"), f"{code} ({', '.join(sanction.basis)})")]
-    lines += [f"    {_tier(lang, tier)}" for tier in sanction.tiers]
-    if sanction.verified != "T":
-        lines.append("  " + _mark(lang, sanction.verified))
-    return lines
-
-
-def _tier(lang: str, tier: "Tier") -> str:
-    amounts = [
-        (N_("fine of {span} yuan"), _span(tier.fine_min, tier.fine_max)),
-        (N_("{span} times the unlawful gains"), _span(tier.gains_min, tier.gains_max)),
-        (N_("or {span} % of last year's turnover"), _span(None, tier.turnover_pct)),
-        (N_("those responsible {span} yuan"), _span(tier.persons_min, tier.persons_max)),
-        (N_("prison {span} years"), _span(None, tier.prison_years)),
-    ]
-    told = [say(lang, template, span=span) for template, span in amounts if span]
-    text = f"{tier.condition.say(lang)} → {tier.measures.say(lang)}"
-    return f"{text} [{'; '.join(told)}]" if told else text
-
-
-def _span(low: int | None, high: int | None) -> str:
-    if high is None:
-        return ""
-    return f"≤ {high:,}" if low is None else f"{low:,}–{high:,}"
-
-
-def _mark(lang: str, mark: str) -> str:
-    from hegui.law import register
-
-    return _field(lang, N_("Checked"), f"{mark}: {register().term('mark', mark).say(lang)}")
-
-
-def _field(lang: str, name: str, value: str) -> str:
-    return f"  {say(lang, name)}: {value}"
-
-
-def _disclaimer(lang: str) -> str:
-    return say(lang, "Our own words, not the text of the law, and not legal advice.")
+    with ready(config) as archive:
+        found = board_of(archive)
+    return {
+        duty: Shown(
+            state=say(language, NAMES[each.state]),
+            reasons=tuple(reason.say(language) for reason in each.reasons),
+            owner=each.owner,
+            stale_on=each.stale_on,
+        )
+        for duty, each in found.standings.items()
+    }

@@ -12,8 +12,8 @@ from typing import Final
 from hegui.controls.control import Control, Flow, House, Watch
 from hegui.exchange import PASS, Exchange, Verdict
 from hegui.language import N_
-from hegui.policy import Direction
-from hegui.safety.lexicon import Action, Hit
+from hegui.policy import Direction, Policy, Snapshot
+from hegui.safety.lexicon import Action, Hit, Lexicon
 from hegui.safety.minimise import Minimiser
 from hegui.safety.personal import Personal
 from hegui.safety.risks import risks
@@ -23,66 +23,20 @@ _REMEMBERED: Final = 50_000  # texts; some 8 MB
 _STOPS: Final = frozenset({"refuse", "withhold"})
 
 
-class ModerationControl(Control):
-    name = "moderation"
-    carries = ("IM-4.1", "IM-14.1")
+class _Acting:
+    """What finds and what decides now; made once for each lexicon and each change of policies."""
 
-    def __init__(self, house: House) -> None:
-        super().__init__(house)
-        self._personal = Personal()
-        self._clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
-        self._clean_for: tuple[str, str] = ("", "")  # the versions that found nothing
+    def __init__(self, lexicon: Lexicon, policies: Snapshot, personal: Personal) -> None:
+        self.lexicon, self.policies = lexicon, policies
+        self.live, self.shadow = policies.live, policies.shadow
+        found: list[Detector] = [lexicon, personal]
+        self.detectors = [*found, self.live.hot] if self.live.hot else found
+        self.clean: dict[bytes, None] = {}  # hashes of texts in which nothing stood, oldest first
 
-    async def check(self, exchange: Exchange) -> Verdict:
-        policy = self.house.policies.live()
-        exchange.policy = policy.version
-        if refused := [kind for kind in exchange.unscanned if not policy.lets_pass(kind)]:
-            message = N_("This service cannot check {kinds} content, so it takes none: send text.")
-            values = {"kinds": ", ".join(refused)}
-            return self.verdict("refuse", "unscannable", message, values=values, status=400)
-        exchange.passed = [
-            {"kind": kind, "owner": by.owner, "reason": by.reason}
-            for kind in exchange.unscanned
-            if (by := policy.lets_pass(kind))
-        ]
-        for text in exchange.texts:
-            for hit, action in self._find(exchange, text):
-                if action in _STOPS:
-                    return self.stop(exchange, hit)
-        if exchange.found & policy.minimised:
-            self._minimise(exchange, policy.minimised)
-        return PASS
-
-    def _find(self, exchange: Exchange, text: str) -> list[tuple[Hit, Action]]:
-        """The hits in a text of the request.
-
-        A conversation sends all that was said before with every question: a text in which nothing
-        stood is not looked at again.
-        """
-        versions = (self.house.lexicon.sha256, exchange.policy)
-        if versions != self._clean_for:
-            self._clean, self._clean_for = {}, versions
-        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        if digest in self._clean:
-            return []
-        decide = self._decider(exchange, "input")
-        hits = [hit for detector in self._detectors() for hit in detector.scan(text)]
-        if not hits:
-            if len(self._clean) >= _REMEMBERED:
-                del self._clean[next(iter(self._clean))]
-            self._clean[digest] = None
-        return [(hit, decide(hit)) for hit in hits]
-
-    def _detectors(self) -> list[Detector]:
-        hot = self.house.policies.live().hot
-        found: list[Detector] = [self.house.lexicon, self._personal]
-        return [*found, hot] if hot else found
-
-    def _decider(self, exchange: Exchange, way: Direction) -> Callable[[Hit], Action]:
+    def decider(self, exchange: Exchange, way: Direction) -> Callable[[Hit], Action]:
         """What the policy does about a hit; what it finds, and what its shadow would do, is noted."""
-        live = self.house.policies.live().decider(exchange.profile, way)
-        shadow = self.house.policies.shadow()
-        other = shadow.decider(exchange.profile, way) if shadow else live
+        live = self.live.decider(exchange.profile, way)
+        other = self.shadow.decider(exchange.profile, way) if self.shadow else live
 
         def decide(hit: Hit) -> Action:
             action = live(hit)
@@ -95,6 +49,68 @@ class ModerationControl(Control):
 
         return decide
 
+
+class ModerationControl(Control):
+    name = "moderation"
+    carries = ("IM-4.1", "IM-14.1")
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self._personal = Personal()
+        self._acting: _Acting | None = None
+
+    def _now(self) -> _Acting:
+        """What acts now."""
+        lexicon, policies, acting = self.house.lexicon, self.house.policies.now(), self._acting
+        if acting is None or acting.lexicon is not lexicon or acting.policies is not policies:
+            acting = self._acting = _Acting(lexicon, policies, self._personal)
+        return acting
+
+    async def check(self, exchange: Exchange) -> Verdict:
+        acting = self._now()
+        policy = acting.live
+        exchange.policy = policy.version
+        if exchange.unscanned and (refused := self._unscannable(exchange, policy)):
+            return refused
+        for text in exchange.texts:
+            for hit, action in self._find(acting, exchange, text):
+                if action in _STOPS:
+                    return self.stop(exchange, hit)
+        if exchange.found & policy.minimised:
+            self._minimise(exchange, policy.minimised)
+        return PASS
+
+    def _unscannable(self, exchange: Exchange, policy: Policy) -> Verdict | None:
+        """The refusal of parts that cannot be looked into; who lets the others pass is noted."""
+        if refused := [kind for kind in exchange.unscanned if not policy.lets_pass(kind)]:
+            message = N_("This service cannot check {kinds} content, so it takes none: send text.")
+            values = {"kinds": ", ".join(refused)}
+            return self.verdict("refuse", "unscannable", message, values=values, status=400)
+        exchange.passed = [
+            {"kind": kind, "owner": by.owner, "reason": by.reason}
+            for kind in exchange.unscanned
+            if (by := policy.lets_pass(kind))
+        ]
+        return None
+
+    def _find(self, acting: _Acting, exchange: Exchange, text: str) -> list[tuple[Hit, Action]]:
+        """The hits in a text of the request.
+
+        A conversation sends all that was said before with every question: a text in which nothing
+        stood is not looked at again.
+        """
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if digest in acting.clean:
+            return []
+        hits = [hit for detector in acting.detectors for hit in detector.scan(text)]
+        if not hits:
+            if len(acting.clean) >= _REMEMBERED:
+                del acting.clean[next(iter(acting.clean))]
+            acting.clean[digest] = None
+            return []
+        decide = acting.decider(exchange, "input")
+        return [(hit, decide(hit)) for hit in hits]
+
     def _minimise(self, exchange: Exchange, kinds: frozenset[str]) -> None:
         """Ask the model with tokens in place of personal information (PIPL, Art. 6)."""
         if exchange.rewrite is None:
@@ -105,10 +121,11 @@ class ModerationControl(Control):
 
     def judge(self, text: str) -> set[str]:
         """The categories of whatever stands in a text, also of what would only be noted."""
-        return {hit.entry.category for d in self._detectors() for hit in d.scan(text)}
+        return {hit.entry.category for d in self._now().detectors for hit in d.scan(text)}
 
     def watch(self, exchange: Exchange) -> Watch:
-        window = Window(self._detectors(), self._decider(exchange, "output"))
+        acting = self._now()
+        window = Window(acting.detectors, acting.decider(exchange, "output"))
         return _Watch(self, exchange, window)
 
     def stop(self, exchange: Exchange, hit: Hit) -> Verdict:

@@ -2,7 +2,7 @@
 
 A check never looks at one record. It says of all exchanges of a day, or of all complaints, how many
 there were, how many were as they must be, and which were not. Its name is a code of the register
-(vocabulary `evidence`); `law/links.yaml` says what it proves, and how far.
+(vocabulary `evidence`); `law/proves.yaml` says what it proves, and how far.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ _FRESH: Final = timedelta(days=1)  # of the last checkpoint
 _LOG_MONTHS: Final = 6  # Cybersecurity Law, Art. 23(3): network logs, at least
 _ENDS: Final = frozenset({"exchange.finished", "exchange.interrupted"})
 _ANSWERED: Final = frozenset({"finished", "withheld"})
+_VECTORS: Final = "embeddings"  # the route whose answers are no text
 
 
 class Every(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ def _answered(name: str, holds: Callable[[Head], bool]) -> Every:
         facts = head.facts
         if head.kind != "exchange.finished" or facts.get("state") not in _ANSWERED:
             return None
-        return None if str(facts.get("route", "")).endswith("/embeddings") else holds(head)
+        return None if facts.get("route") == _VECTORS else holds(head)
 
     return Every(name, judge)
 
@@ -153,4 +154,5 @@ LOOKS: Final = (
     Look("notice_published", _no_notice),
 )
 CHECKS: Final = tuple(check.name for check in (*FOLDS, *LOOKS))
+SEEN: Final = frozenset(look.name for look in LOOKS)  # by a look at the service, not counted
 RARE: Final = frozenset(check.name for check in FOLDS if check.rare)

@@ -5,10 +5,11 @@ the ledger entry that says so are one transaction of the writer. Another process
 same time finds the place moved and leaves its batch alone.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -81,6 +82,7 @@ class Fold:
         self, check: Every | Pair, seq: int = 0, pending: _Pending | None = None, at: str = ""
     ) -> None:
         self.check, self.seq, self.pending, self.at = check, seq, pending or {}, at
+        self.end: float = math.inf  # entries from here on are none of its business
         self.days: Days = defaultdict(Count)
 
     def take(self, head: Head) -> None:
@@ -94,11 +96,20 @@ class Fold:
         elif check.closes(head) and (deadline := self.pending.pop(head.subject, None)):
             self.days[head.time[:10]].add(head.subject, head.time <= deadline)
 
-    def expire(self, moment: str) -> None:
-        """Whatever should have ended by now counts as what it is."""
-        for subject in [each for each, deadline in self.pending.items() if deadline < moment]:
-            del self.pending[subject]
-            self.days[moment[:10]].add(subject, good=False)
+    def total(self) -> Count:
+        total = Count()
+        for day in sorted(self.days, reverse=True):
+            total.join(self.days[day])
+        return total
+
+
+def _overdue(pending: _Pending, moment: str) -> Count:
+    """What should have ended by then and has not: it counts until it ends, whatever the window."""
+    count = Count()
+    for subject, deadline in pending.items():
+        if deadline < moment:
+            count.add(subject, good=False)
+    return count
 
 
 def count(archive: Archive) -> int:
@@ -107,13 +118,14 @@ def count(archive: Archive) -> int:
     while True:
         try:
             taken = _count_batch(archive)
-        except Problem:  # another process counts: its result is as good
-            break
-        looked += taken
-        if taken < _BATCH or time.monotonic() > end:
-            break
-    _look(archive)
-    return looked
+            looked += taken
+            if taken < _BATCH or time.monotonic() > end:
+                _look(archive)
+                return looked
+        except Problem as problem:
+            if problem.code != "counted":
+                raise
+            return looked  # another process counts: its result is as good
 
 
 def _count_batch(archive: Archive) -> int:
@@ -122,15 +134,11 @@ def _count_batch(archive: Archive) -> int:
         start = min(fold.seq for fold in folds)
         query = select(entries.c.seq, entries.c.head).where(entries.c.seq >= start)
         rows = connection.execute(query.order_by(entries.c.seq).limit(_BATCH)).all()
-    was = {fold.check.name: fold.seq for fold in folds}
+    was = {fold.check.name: fold.at for fold in folds}
     _run(folds, ((row.seq, read_head(row.head)) for row in rows))
     moment = now()
-    for fold in folds:
-        if len(rows) < _BATCH:  # at the end: what could have come has come
-            fold.expire(moment)
-    changes = _changes(archive, {fold.check.name: fold.days for fold in folds})
-    news = rows or changes or any(fold.days for fold in folds)
-    if not news and not _is_old(min(fold.at for fold in folds), moment):
+    changes = _changes(archive, _totals(archive, folds, moment))
+    if not rows and not changes and not _is_old(min(fold.at for fold in folds), moment):
         return 0
     archive.writer.commit_now(
         *changes,
@@ -147,7 +155,7 @@ def _is_old(at: str, moment: str) -> bool:
 def _run(folds: Sequence[Fold], heads: Iterable[tuple[int, Head]]) -> None:
     for seq, head in heads:
         for fold in folds:
-            if fold.seq <= seq:
+            if fold.seq <= seq < fold.end:
                 fold.seq = seq + 1
                 fold.take(head)
 
@@ -155,26 +163,32 @@ def _run(folds: Sequence[Fold], heads: Iterable[tuple[int, Head]]) -> None:
 def _folds(connection: Connection) -> list[Fold]:
     cursors = {row.name: row for row in connection.execute(select(check_cursors))}
     return [
-        Fold(check, row.seq, msgspec.json.decode(row.pending, type=_Pending), row.at)
+        Fold(check, row.seq, _pending(row), row.at)
         if (row := cursors.get(check.name)) else Fold(check)
         for check in FOLDS
     ]  # fmt: skip
 
 
-def _keep(connection: Connection, folds: Sequence[Fold], was: dict[str, int], at: str) -> None:
+def _keep(connection: Connection, folds: Sequence[Fold], was: dict[str, str], at: str) -> None:
     """Add the counts, in the writer's transaction; raises if another process was faster."""
     for fold in folds:
         name = fold.check.name
-        mine = check_cursors.c.name == name
-        here = connection.execute(select(check_cursors.c.seq).where(mine)).scalar()
-        if (here or 0) != was[name]:
-            raise Problem("counted", "Another process has just counted these entries: look again.")
+        _put_cursor(connection, name, fold.seq, fold.pending, was[name], at)
         for day, fresh in fold.days.items():
             _put_day(connection, name, day, fresh, add=True)
-        pending = _encode(fold.pending).decode()
-        connection.execute(delete(check_cursors).where(mine))
-        values = {"name": name, "seq": fold.seq, "pending": pending, "at": at}
-        connection.execute(check_cursors.insert().values(values))
+
+
+def _put_cursor(
+    connection: Connection, name: str, seq: int, pending: _Pending, was: str, at: str
+) -> None:
+    """Move the cursor on from where it stood at `was`; raises if another process has done so."""
+    mine = check_cursors.c.name == name
+    here = connection.execute(select(check_cursors.c.at).where(mine)).scalar()
+    if (here or "") != was:
+        raise Problem("counted", "Another process has just counted these entries: look again.")
+    connection.execute(delete(check_cursors).where(mine))
+    values = {"name": name, "seq": seq, "pending": _encode(pending).decode(), "at": at}
+    connection.execute(check_cursors.insert().values(values))
 
 
 def _put_day(connection: Connection, name: str, day: str, fresh: Count, *, add: bool) -> None:
@@ -211,30 +225,34 @@ def _look(archive: Archive) -> None:
 
     def keep(connection: Connection) -> None:
         for name, seen in found.items():
+            _put_cursor(connection, name, 0, {}, kept[name].at, moment)
             connection.execute(delete(check_days).where(check_days.c.name == name))
             _put_day(connection, name, moment[:10], seen, add=False)
-            connection.execute(delete(check_cursors).where(check_cursors.c.name == name))
-            values = {"name": name, "seq": 0, "pending": "{}", "at": moment}
-            connection.execute(check_cursors.insert().values(values))
 
-    changes = _changes(
-        archive, {name: {moment[:10]: seen} for name, seen in found.items()}, only=True
-    )
-    archive.writer.commit_now(*changes, check=keep)
+    archive.writer.commit_now(*_changes(archive, found), check=keep)
 
 
-def _changes(archive: Archive, fresh: dict[str, Any], *, only: bool = False) -> list[Entry]:
+def _totals(archive: Archive, folds: Sequence[Fold], moment: str) -> dict[str, Count]:
+    """What each check has found within its window, with what the folds add to it."""
+    since = _since(archive, date.fromisoformat(moment[:10]))
+    with archive.store.read() as connection:
+        kept = _kept(connection, since)
+    totals = {}
+    for fold in folds:
+        total = totals[fold.check.name] = _overdue(fold.pending, moment)
+        total.join(kept[fold.check.name])
+        for day, fresh in fold.days.items():
+            if day >= since:
+                total.join(fresh)
+    return totals
+
+
+def _changes(archive: Archive, totals: dict[str, Count]) -> list[Entry]:
     """An entry for each check whose outcome is no longer what the ledger last said."""
-    known = {} if only else latest(archive)
     with archive.store.read() as connection:
         last = {row.name: row.outcome for row in connection.execute(_last_changes())}
     changes = []
-    for name, days in fresh.items():
-        total = Count()
-        if found := known.get(name):
-            total.join(found.count)
-        for day in days.values():
-            total.join(day)
+    for name, total in totals.items():
         outcome = total.outcome(name)
         if outcome != last.get(name, "empty"):
             facts = {"name": name, "outcome": outcome, "population": total.population,
@@ -253,53 +271,71 @@ def _last_changes() -> Any:
 
 def latest(archive: Archive, today: date | None = None) -> dict[str, Found]:
     """The result of every check over the days of its window, as last counted."""
-    day = today or datetime.now(UTC).date()
-    since = (day - timedelta(days=archive.settings.register.window_days - 1)).isoformat()
-    counts: dict[str, Count] = defaultdict(Count)
+    moment = now()
+    day = today or date.fromisoformat(moment[:10])
+    since = _since(archive, day)
     with archive.store.read() as connection:
-        query = (
-            select(check_days).where(check_days.c.day >= since).order_by(check_days.c.day.desc())
-        )
-        for row in connection.execute(query):
-            counts[row.name].join(_count_of(row))
+        counts = _kept(connection, since)
         cursors = {row.name: row for row in connection.execute(select(check_cursors))}
-    names = [check.name for check in (*FOLDS, *LOOKS)]
-    return {
-        name: Found(
-            name, counts[name], since,
-            cursors[name].at if name in cursors else "", cursors[name].seq if name in cursors else 0,
-        )
-        for name in names
-    }  # fmt: skip
+    found = {}
+    for check in (*FOLDS, *LOOKS):
+        name, count, at, seq = check.name, Count(), "", 0
+        if row := cursors.get(name):
+            count, at, seq = _overdue(_pending(row), max(moment, day.isoformat())), row.at, row.seq
+        count.join(counts[name])
+        found[name] = Found(name, count, since, at, seq)
+    return found
+
+
+def _since(archive: Archive, day: date) -> str:
+    """The first day of the window that ends with `day`."""
+    return (day - timedelta(days=archive.settings.register.window_days - 1)).isoformat()
+
+
+def _kept(connection: Connection, since: str) -> dict[str, Count]:
+    """The counts of each check from that day on, the latest failures first."""
+    counts: dict[str, Count] = defaultdict(Count)
+    query = select(check_days).where(check_days.c.day >= since).order_by(check_days.c.day.desc())
+    for row in connection.execute(query):
+        counts[row.name].join(_count_of(row))
+    return counts
+
+
+def _pending(row: Any) -> _Pending:
+    return msgspec.json.decode(row.pending, type=_Pending)
+
+
+def daily(archive: Archive, today: date | None = None) -> dict[str, dict[str, Count]]:
+    """What each check found on each day of its window, by name and ISO day; no day without a count."""
+    day = today or date.fromisoformat(now()[:10])
+    found: dict[str, dict[str, Count]] = defaultdict(dict)
+    with archive.store.read() as connection:
+        query = select(check_days).where(check_days.c.day >= _since(archive, day))
+        for row in connection.execute(query.order_by(check_days.c.day)):
+            found[row.name][row.day] = _count_of(row)
+    return found
 
 
 def recount(archive: Archive) -> dict[str, tuple[Count, Count]]:
-    """Count everything anew; returns the checks whose kept counts differ: (kept, counted)."""
+    """Count everything anew; returns the checks whose kept counts differ: (kept, counted).
+
+    A difference may lie in the day, or in the names of what failed, while the sums agree.
+    """
     with archive.store.read() as connection:
         kept = _folds(connection)
         folds = [Fold(fold.check) for fold in kept]
-        limits = {fold.check.name: fold.seq for fold in kept}
+        for fold, held in zip(folds, kept, strict=True):
+            fold.end = held.seq
         rows = connection.execution_options(yield_per=_BATCH).execute(
             select(entries.c.seq, entries.c.head).order_by(entries.c.seq)
         )
-        for row in rows:
-            head = read_head(row.head)
-            for fold in folds:
-                if row.seq < limits[fold.check.name]:
-                    fold.take(head)
-        days = connection.execute(select(check_days)).all()
-    differ = {}
-    for fold, held in zip(folds, kept, strict=True):
-        name = fold.check.name
-        stored, anew = Count(), Count()
-        for row in days:
-            if row.name == name:
-                stored.join(_count_of(row))
-        for subject in held.pending:  # still within its time when it was counted
-            fold.pending.pop(subject, None)
-        fold.expire("~")
-        for each in fold.days.values():
-            anew.join(each)
-        if (stored.population, stored.good) != (anew.population, anew.good):
-            differ[name] = (stored, anew)
-    return differ
+        _run(folds, ((row.seq, read_head(row.head)) for row in rows))
+        for row in connection.execute(select(check_days)):
+            for held in kept:
+                if row.name == held.check.name:
+                    held.days[row.day] = _count_of(row)
+    return {
+        fold.check.name: (held.total(), fold.total())
+        for fold, held in zip(folds, kept, strict=True)
+        if (held.days, held.pending) != (fold.days, fold.pending)
+    }

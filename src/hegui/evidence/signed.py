@@ -74,17 +74,13 @@ def add(
     """Put signed evidence on record; without `about` it counts for every duty that asks for its kind.
 
     Raises:
-        Problem: `proof.kind`, `proof.about`, `proof.dates`, `proof.signer`, `proof.file`.
+        Problem: `proof.kind`, `proof.about`, `proof.dates`, `proof.signer`, `proof.file`,
+            `proof.size`.
     """
     today = datetime.fromisoformat(now()).date()
     start = valid_from or today
     duties = _duties(kind, tuple(about))
-    if not start <= valid_until <= start + timedelta(days=366 * _LONGEST_YEARS):
-        raise Problem(
-            "proof.dates",
-            "The evidence must hold until a day after it begins, and for {years} years at most: give such a day.",
-            years=_LONGEST_YEARS,
-        )
+    _check_days(start, valid_until)
     if not signer.strip() or not owner.strip():
         raise Problem("proof.signer", "Name who signed it, and who will see to the next one.")
     title, digest = _read(file, name)
@@ -97,6 +93,15 @@ def add(
     entry = Entry("proof.added", duties, facts["proof"], facts, signed)
     archive.writer.commit_now(entry)
     return list_signed(archive, facts["proof"])[0]
+
+
+def _check_days(start: date, until: date) -> None:
+    if not start <= until <= start + timedelta(days=366 * _LONGEST_YEARS):
+        raise Problem(
+            "proof.dates",
+            "The evidence must hold until a day after it begins, and for {years} years at most: give such a day.",
+            years=_LONGEST_YEARS,
+        )
 
 
 def _duties(kind: str, about: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,7 +121,7 @@ def _duties(kind: str, about: tuple[str, ...]) -> tuple[str, ...]:
             duties=", ".join(wrong),
             asked=", ".join(asked[:30]),
         )
-    return about or asked[:25]
+    return tuple(dict.fromkeys(about)) or asked
 
 
 def _read(file: Path | BinaryIO, name: str) -> tuple[str, str]:
@@ -151,7 +156,13 @@ def _digest(stream: BinaryIO) -> str:
 
 
 def end(archive: Archive, proof: str, reason: str, staff: str = "") -> None:
-    """From now on the proof counts no more. Raises `Problem`: `proof.unknown`, `proof.ended`."""
+    """From now on the proof counts no more.
+
+    Raises:
+        Problem: `proof.reason`, `proof.unknown`, `proof.ended`.
+    """
+    if not reason.strip():
+        raise Problem("proof.reason", "Say why the evidence counts no more.")
     if not list_signed(archive, proof):
         raise Problem(
             "proof.unknown",
@@ -174,7 +185,8 @@ def review(
     """Put on record what a named person found about an open reading, or an unread text.
 
     Raises:
-        Problem: `review.needless` where nothing is open, `proof.signer`, or as the register does.
+        Problem: `review.needless` where nothing is open, `proof.signer`, `proof.dates`, or as the
+            register does.
     """
     duty = register().obligation(obligation)
     if not duty.needs_check:
@@ -183,6 +195,7 @@ def review(
         )
     if not reviewer.strip() or not finding.strip():
         raise Problem("proof.signer", "Name the reviewer, and say what was found.")
+    _check_days(datetime.fromisoformat(now()).date(), valid_until)
     facts = {"reviewer": reviewer.strip()[:80], "capacity": capacity,
              "finding": finding.strip()[:1000], "valid_until": valid_until.isoformat()}  # fmt: skip
     _step(archive, reviews, "review.added", duty, facts | {"staff": staff[:24]})
@@ -228,7 +241,7 @@ def list_signed(archive: Archive, proof: str = "") -> list[Signed]:
         Signed(
             row.proof, row.kind, tuple(row.about.split()), row.name, row.sha256, row.signer, row.owner,
             row.valid_from, row.valid_until, row.note, row.staff, row.seq, row.at,
-            "" if row.reason is None else row.reason or "ended",
+            row.reason or "",
         )
         for row in rows
     ]  # fmt: skip

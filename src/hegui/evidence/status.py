@@ -13,10 +13,13 @@ from typing import Final, Literal
 import msgspec
 
 from hegui.evidence.archive import Archive
+from hegui.evidence.checks import SEEN
 from hegui.evidence.counting import Found, latest
+from hegui.evidence.scope import current
 from hegui.evidence.signed import Review, Signed, last_owners, last_reviews, list_signed
 from hegui.language import N_, Text, say
 from hegui.law import Obligation, Proves, register
+from hegui.law.scoping import Scope
 
 State = Literal[
     "met", "partly", "not_met", "due", "human_pending", "planned", "not_applicable", "uncertain"
@@ -54,6 +57,13 @@ class Reason(msgspec.Struct, frozen=True):
         return say(language, self.message, **words)
 
 
+class Next(msgspec.Struct, frozen=True):
+    """The next day that a duty has to keep, as ISO text, and whether it has passed."""
+
+    by: str
+    overdue: bool = False
+
+
 class Part(msgspec.Struct, frozen=True):
     """A check that counts for a duty, with what it found."""
 
@@ -72,6 +82,17 @@ class Standing(msgspec.Struct, frozen=True):
     review: Review | None
     stale_on: str  # ISO day, "" where nothing proves it
     owner: str
+    next: Next | None = None
+
+    @property
+    def binds(self) -> bool:
+        """Whether it must be done: not somebody else's, not a draft's, not merely encouraged."""
+        duty = self.duty
+        return (
+            self.state != "not_applicable"
+            and duty.modality in {"must", "must_not"}
+            and register().instrument(duty.id.partition("-")[0]).status == "in_force"
+        )
 
     @property
     def missing(self) -> list[str]:
@@ -95,15 +116,20 @@ class Board(msgspec.Struct, frozen=True):
         ]  # fmt: skip
 
     def counts(self, standings: Iterable[Standing] | None = None) -> dict[State, int]:
-        found = Counter(each.state for each in (standings or self.standings.values()))
+        chosen = self.standings.values() if standings is None else standings
+        found = Counter(each.state for each in chosen)
         return {state: found[state] for state in ORDER}
 
 
 def worst(standings: Iterable[Standing]) -> State:
-    """The state that several duties show together: met only if all are that bind the service."""
-    states = {each.state for each in standings}
-    binding = states - {"not_applicable"}
-    if {"met"} < binding <= {"met", "partly", "planned", "human_pending", "uncertain"}:
+    """The state that several duties show together.
+
+    What fails or is due outweighs the rest; else it is met if all are that bind the service, and
+    partly met if one is at all.
+    """
+    binding = {each.state for each in standings} - {"not_applicable"}
+    alarming = binding & {"not_met", "due"}
+    if not alarming and binding & {"met", "partly"} and binding != {"met"}:
         return "partly"
     return next((state for state in ORDER if state in binding), "not_applicable")
 
@@ -112,18 +138,31 @@ def _article(duty: Obligation) -> str:
     return str(register().provision(duty.provisions[0]).path.article)
 
 
-def board(archive: Archive, applies: Applies | None = None, today: date | None = None) -> Board:
+def board(
+    archive: Archive,
+    applies: Applies | None = None,
+    today: date | None = None,
+    due: Mapping[str, Next] | None = None,
+) -> Board:
     """Compute the state of every duty from what is on record.
 
-    `applies` says whether a duty binds this service; without it, every duty of a provider does.
+    `applies` says whether a duty binds this service; without it, the scope on record does, and before
+    there is one, every duty of a provider. `due` is what has to be done next, by duty
+    (`cases.due.next_due`): what is overdue shows as due.
     """
     day = today or datetime.now(UTC).date()
     found = latest(archive, day)
+    if applies is None and (scope := current(archive)):
+        applies = _within(scope)
     made = _Board(
-        day, found, list_signed(archive), last_reviews(archive), last_owners(archive), applies
-    )
+        day, found, list_signed(archive), last_reviews(archive), last_owners(archive), applies, due or {}
+    )  # fmt: skip
     standings = {duty.id: made.standing(duty) for duty in register()}
     return Board(standings, max((each.at for each in found.values()), default=""), day)
+
+
+def _within(scope: Scope) -> Applies:
+    return lambda duty: scope.applies(duty).counts
 
 
 class _Board:
@@ -132,8 +171,10 @@ class _Board:
     def __init__(
         self, today: date, found: Mapping[str, Found], proofs: Sequence[Signed],
         reviews: Mapping[str, Review], owners: Mapping[str, str], applies: Applies | None,
+        due: Mapping[str, Next],
     ) -> None:  # fmt: skip
         self._today, self._found, self._reviews, self._owners = today, found, reviews, owners
+        self._due = due
         self._applies = applies or (lambda duty: "P" in duty.actors)
         self._proofs: dict[str, list[Signed]] = {}
         for proof in proofs:
@@ -156,7 +197,8 @@ class _Board:
             state, reasons = self._judge(duty, parts, every, holding, review)
         owner = self._owners.get(duty.id) or (holding[0].owner if holding else "")
         return Standing(duty, state, reasons, parts, holding, review,
-                        self._stale(parts, holding, review, duty), owner)  # fmt: skip
+                        self._stale(parts, holding, review, duty), owner,
+                        self._due.get(duty.id))  # fmt: skip
 
     def _judge(
         self, duty: Obligation, parts: Sequence[Part], every: Sequence[Signed],
@@ -167,6 +209,9 @@ class _Board:
                                       {"room": register().term("room", duty.room)}),)  # fmt: skip
         if bad := [_failed(part) for part in parts if part.found.outcome == "bad"]:
             return "not_met", tuple(bad)
+        if (due := self._due.get(duty.id)) and due.overdue:
+            return "due", (Reason(N_("It was due by {day} and is not on record as done."),
+                                  {"day": due.by.replace("T", " ")[:16]}),)  # fmt: skip
         if stale := [_unchecked(part) for part in parts if self._is_stale(part)]:
             return "due", tuple(stale)
         if empty := [_nothing(part) for part in parts if part.found.outcome == "empty"
@@ -203,12 +248,10 @@ class _Board:
         self, duty: Obligation, every: Sequence[Signed], good: tuple[Reason, ...]
     ) -> tuple[State, tuple[Reason, ...]]:
         kind = register().term("human", duty.human or "")
-        if every:
-            last = max(proof.valid_until for proof in every)
-            gone = Reason(
-                N_("The signed evidence held until {day} and holds no more."), {"day": last}
-            )
-            return "due", (gone, *good)
+        today = self._today.isoformat()
+        gone = [proof for proof in every if proof.ended or proof.valid_until < today]
+        if gone:
+            return "due", (_gone(max(gone, key=lambda proof: proof.valid_until)), *good)
         asked = Reason(N_("A person must hand in: {kind}."), {"kind": kind})
         return "human_pending", (asked, *good)
 
@@ -225,20 +268,23 @@ class _Board:
         duty: Obligation,
     ) -> str:
         """The first day on which what proves it today proves nothing any more."""
-        days = [
-            (datetime.fromisoformat(part.found.at).date() + 2 * _FRESH).isoformat()
-            for part in parts
-            if part.found.at
+        lasts = [
+            datetime.fromisoformat(part.found.at).date() + _FRESH for part in parts if part.found.at
         ]
         if duty.human and holding:
-            days.append(max(proof.valid_until for proof in holding))
-        if duty.needs_check and review:
-            days.append(review.valid_until)
-        return min(days, default="")
+            lasts.append(date.fromisoformat(max(proof.valid_until for proof in holding)))
+        if duty.needs_check and review and review.holds(self._today):
+            lasts.append(date.fromisoformat(review.valid_until))
+        return (min(lasts) + timedelta(days=1)).isoformat() if lasts else ""
 
 
 def _failed(part: Part) -> Reason:
     count = part.found.count
+    if part.found.name in SEEN:
+        return Reason(
+            N_("{check}: not so now. Missing: {missing}."),
+            _values(part) | {"missing": ", ".join(count.missing)},
+        )
     return Reason(
         N_("{check}: {bad} of {population} since {since} were not. The first: {missing}."),
         _values(part)
@@ -247,6 +293,10 @@ def _failed(part: Part) -> Reason:
 
 
 def _held(part: Part) -> Reason:
+    if part.found.name in SEEN:
+        return Reason(N_("{check}: so it is."), _values(part))
+    if not part.found.count.population:
+        return Reason(N_("{check}: none was called for since {since}."), _values(part))
     return Reason(N_("{check}: {good} of {population} since {since}."), _values(part))
 
 
@@ -265,6 +315,13 @@ def _values(part: Part) -> dict[str, object]:
     count = part.found.count
     return {"check": register().term("evidence", part.link.evidence), "population": count.population, "good": count.good,
             "since": part.found.since}  # fmt: skip
+
+
+def _gone(proof: Signed) -> Reason:
+    if proof.ended:
+        return Reason(N_("The signed evidence was ended: {reason}."), {"reason": proof.ended})
+    message = N_("The signed evidence held until {day} and holds no more.")
+    return Reason(message, {"day": proof.valid_until})
 
 
 def _signed(proof: Signed) -> Reason:

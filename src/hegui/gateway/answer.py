@@ -34,7 +34,7 @@ class Chain:
 class _Surface:
     """One surface of one choice: what is still held, and the tokens that wait for their text."""
 
-    def __init__(self, chain: Chain, shown: str = "") -> None:
+    def __init__(self, chain: Watch, shown: str = "") -> None:
         self._chain = chain
         self.held = ""
         self.closed = False
@@ -135,7 +135,7 @@ class Answer:
         if surface.restorer:  # with names put back, the model's tokens are not those of the text
             said, ready = surface.restorer.feed(said, last=last or flow.verdict is not PASS), []
         if said:
-            out.append(Piece(choice, name, said, [self._bare(token) for token in ready]))
+            out.append(Piece(choice, name, said, [self._bare(t) for t in ready] if ready else ()))
         if flow.verdict is not PASS:
             self._cut(choice, flow.verdict, out)
 
@@ -148,19 +148,22 @@ class Answer:
         if before:
             out.append(Piece(choice, name, before))
         shown = surface.tail if surface else ""
-        surface = self._surfaces[choice, name] = _Surface(Chain(self._watches()), shown)
+        surface = self._surfaces[choice, name] = _Surface(self._chain(), shown)
         if self._exchange.restorer:
             surface.restorer = self._exchange.restorer()
         return surface
+
+    def _chain(self) -> Watch:
+        """New watches for one surface."""
+        watches = self._watches()
+        return watches[0] if len(watches) == 1 else Chain(watches)
 
     def _bare(self, token: Token) -> Token:
         """The token without those of its alternatives that may not be said."""
         others = token.top_logprobs
         if others is msgspec.UNSET:
             return token
-        said = [
-            t for t in others if Chain(self._watches()).feed(t.token, last=True) == Flow(t.token)
-        ]
+        said = [t for t in others if self._chain().feed(t.token, last=True) == Flow(t.token)]
         return msgspec.structs.replace(token, top_logprobs=said)
 
     def _call(self, piece: Piece, out: list[Piece]) -> None:
@@ -187,7 +190,7 @@ class Answer:
         verdicts: list[Verdict] = []
 
         def passed(text: str) -> str:
-            flow = Chain(self._watches()).feed(text, last=True)
+            flow = self._chain().feed(text, last=True)
             if flow.verdict is not PASS:
                 verdicts.append(flow.verdict)
             if self._exchange.restorer:
@@ -199,6 +202,8 @@ class Answer:
 
     def _end(self, choice: int, reason: str, out: list[Piece]) -> None:
         self._flush(choice, out)
+        if not self._surfaces:  # nothing was said: that was judged too, and evidence must say so
+            Chain(self._watches()).feed("", last=True)
         if choice not in self._ended:
             self._close(choice, reason, out)
 

@@ -144,9 +144,9 @@ def _texts(request: ChatRequest) -> Iterator[str]:
             yield from texts
             if len(texts) > 1:
                 yield "".join(texts)  # as the model may read them
-        yield from filter(
-            None, (said.name, said.reasoning_content, said.refusal, said.tool_call_id)
-        )
+        for text in (said.name, said.reasoning_content, said.refusal, said.tool_call_id):
+            if text:
+                yield text
         for call in said.tool_calls or ():
             yield call.id
             yield call.function.name

@@ -8,7 +8,7 @@ end does. A control that raises refuses; evidence that cannot be written stops t
 from asyncio import Future
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import structlog
 
@@ -18,19 +18,19 @@ from hegui.controls.identity import IdentityControl
 from hegui.controls.label import LabelControl
 from hegui.controls.moderation import ModerationControl
 from hegui.controls.record import RecordControl
-from hegui.exchange import Exchange, Piece, Verdict
+from hegui.exchange import PASS, Exchange, Piece, Verdict
 from hegui.gateway.answer import Answer
 from hegui.gateway.models import ModelReply, Models
-from hegui.gateway.reading import DONE, Reader
+from hegui.gateway.reading import DONE, Reader, join
 from hegui.gateway.upstream import UpstreamError
 from hegui.language import N_
 from hegui.people.callers import Caller
-from hegui.store.writer import Entry
 
 log = structlog.get_logger()
 
 C = TypeVar("C", bound=Control)
 T = TypeVar("T")
+_OK: Final = HTTPStatus.OK.value  # looked up in the class, each time costs a call
 
 
 class Refused(Exception):  # noqa: N818 (a refusal is not an error of the program)
@@ -55,7 +55,8 @@ class Door:
         self._admit = [c for c in controls if type(c).admit is not Control.admit]
         self._check = [c for c in controls if type(c).check is not Control.check]
         self._watch = [c for c in controls if type(c).watch is not Control.watch]
-        self._admitted = " ".join([self._identity.name, *(c.name for c in self._admit)])
+        ran = (self._identity, *self._admit, *self._check)
+        self._ran = " ".join(control.name for control in ran)
         self._watching = " ".join(c.name for c in self._watch)
 
     async def identify(self, headers: dict[bytes, bytes]) -> tuple[Caller, str] | Verdict:
@@ -75,24 +76,22 @@ class Door:
         if self.house.archive.writer.is_down:
             raise Refused(_unrecorded())
         await self.admit(exchange)
-        exchange.ran = self._admitted
-        for control in self._check:
-            verdict = await self._ask(control, control.check, exchange)
-            exchange.ran += f" {control.name}"
-            if verdict.decision != "pass":
-                await self._keep(
-                    self._record.admitted(exchange, self.instance),
-                    self._record.finished(exchange, "refused", verdict),
-                )
-                exchange.state, exchange.verdict = "refused", verdict
-                raise Refused(verdict)
+        exchange.ran = self._ran
+        verdict = await _ask("check", self._check, exchange)
+        if verdict.decision != "pass":
+            exchange.ran = _up_to(verdict.control, self._ran)
+            await self._keep(
+                self._record.admitted(exchange, self.instance),
+                self._record.finished(exchange, "refused", verdict),
+            )
+            exchange.state, exchange.verdict = "refused", verdict
+            raise Refused(verdict)
 
     async def admit(self, exchange: Exchange) -> None:
         """Let whoever asks in, or raise `Refused`; nothing is put on record."""
-        for control in self._admit:
-            verdict = await self._ask(control, control.admit, exchange)
-            if verdict.decision != "pass":
-                raise Refused(verdict)
+        verdict = await _ask("admit", self._admit, exchange)
+        if verdict.decision != "pass":
+            raise Refused(verdict)
 
     async def whole(self, exchange: Exchange) -> list[Piece]:
         """Answer in one piece, which may leave when this returns.
@@ -162,7 +161,7 @@ class Door:
 
     async def _post(self, exchange: Exchange) -> ModelReply:
         reply = await self.models.client(exchange.model).post(exchange.path, exchange.forward)
-        if reply.status != HTTPStatus.OK:
+        if reply.status != _OK:
             reply.abort()
             raise UpstreamError("status")
         exchange.upstream = reply.upstream
@@ -170,39 +169,26 @@ class Door:
 
     # -- verdicts and evidence ---------------------------------------------------------------------
 
-    async def _ask(
-        self,
-        control: Control,
-        decide: Callable[[Exchange], Awaitable[Verdict]],
-        exchange: Exchange,
-    ) -> Verdict:
-        """The control's verdict; a failure, or no verdict, is a refusal."""
-        try:
-            verdict: Any = await decide(exchange)
-            if isinstance(verdict, Verdict):
-                return verdict
-        except Exception as error:  # noqa: BLE001 (whatever went wrong, the door stays shut)
-            return _failed(control, error)
-        return _failed(control, TypeError())
-
     async def _keep(self, *entries: Any) -> None:
         """Put a refused request on record with its refusal."""
         await self._recorded(self.house.archive.writer.submit(*entries))
 
-    async def _finish(self, entry: Entry) -> None:
-        """Put the end on record; while the store is away, it waits in the outbox."""
-        await self._recorded(self.house.archive.writer.finish(entry))
-
     async def _recorded(self, future: "Future[None]") -> None:
+        """Wait until it is durable; the end of an answer may be so in the outbox."""
         try:
             await future
         except Exception as error:
             log.error("evidence.failed", error=type(error).__name__)  # noqa: TRY400 (as above)
             raise Refused(_unrecorded()) from error
 
-    async def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Exchange) -> Awaitable[None]:
         exchange.state = "withheld" if exchange.verdict.decision == "withhold" else "finished"
-        await self._finish(self._record.finished(exchange, exchange.state, exchange.verdict))
+        return self._finish(exchange)
+
+    def _finish(self, exchange: Exchange) -> Awaitable[None]:
+        """Put the end on record; while the store is away, it waits in the outbox."""
+        entry = self._record.finished(exchange, exchange.state, exchange.verdict)
+        return self._recorded(self.house.archive.writer.finish(entry))
 
     async def _break(
         self, exchange: Exchange, error: BaseException, admitted: "Future[None]"
@@ -215,7 +201,7 @@ class Door:
             return  # it never came in: there is nothing to end
         if isinstance(error, UpstreamError):
             exchange.verdict = _failure(error)
-            await self._finish(self._record.finished(exchange, "interrupted", exchange.verdict))
+            await self._finish(exchange)
             raise Refused(exchange.verdict) from error
         self._leave(exchange, error)
         if isinstance(error, Exception) and not isinstance(error, Refused):
@@ -233,6 +219,22 @@ class Door:
         ended.add_done_callback(lambda future: future.exception())  # it is on record, or logged
 
 
+async def _ask(
+    moment: Literal["admit", "check"], controls: Sequence[Control], exchange: Exchange
+) -> Verdict:
+    """The first verdict that is no pass; a control's failure, or no verdict of it, is a refusal."""
+    for control in controls:
+        try:
+            verdict: Any = await getattr(control, moment)(exchange)
+        except Exception as error:  # noqa: BLE001 (whatever went wrong, the door stays shut)
+            return _failed(control, error)
+        if not isinstance(verdict, Verdict):
+            return _failed(control, TypeError())
+        if verdict.decision != "pass":
+            return verdict
+    return PASS
+
+
 def _only(controls: Sequence[Control], kind: type[C]) -> C:
     return next(control for control in controls if isinstance(control, kind))
 
@@ -242,9 +244,15 @@ def _pass(reader: Reader, answer: Answer, events: Sequence[bytes]) -> list[Piece
     said: list[Piece] = []
     for data in events:
         if data == DONE:
-            return answer.take(said, last=True)
+            return answer.take(join(said), last=True)
         said += reader.read(data)
-    return answer.take(said)
+    return answer.take(join(said))
+
+
+def _up_to(control: str, names: str) -> str:
+    """The names up to that of the control that stopped there: those behind it were not asked."""
+    before, found, _ = names.partition(control)
+    return before + found
 
 
 def _failed(control: Control, error: Exception) -> Verdict:

@@ -22,6 +22,7 @@ from hegui.settings import Settings, Upstream
 
 _REST_SECONDS: Final = 1.0  # after the first failure; doubled after each that follows
 _LONGEST_REST: Final = 60.0
+_TOO_MANY: Final = HTTPStatus.TOO_MANY_REQUESTS.value
 _JITTER: Final = 0.25  # of a rest, so that processes do not come back in step
 
 
@@ -102,7 +103,7 @@ class Source:
         reply = await self.client.post(f"/{path.removeprefix('/')}", body)
         reply.upstream = self.name
         try:
-            if reply.status == HTTPStatus.TOO_MANY_REQUESTS or reply.status >= 500:
+            if reply.status == _TOO_MANY or reply.status >= 500:
                 raise UpstreamError("status")  # noqa: TRY301 (it is aborted like the others)
             await reply.begun()
         except BaseException:
@@ -126,17 +127,21 @@ class Line:
 
     async def post(self, path: str, body: bytes) -> ModelReply:
         """The first answer that begins; raises the last upstream's `UpstreamError` if none does."""
-        awake = [source for source in self.sources if source.awake]
-        resting = [source for source in self.sources if source not in awake]
-        # The least bad of those that rest is better than none.
-        last = sorted(resting, key=lambda source: source.rests_until)[:1]
-        failure = UpstreamError("connect")
-        for source in [*awake, *last]:
+        failure = None
+        for source in self._order():
             try:
                 return await source.post(path, body)
             except UpstreamError as error:
                 failure = error
-        raise failure
+        raise failure or UpstreamError("connect")
+
+    def _order(self) -> Sequence[Source]:
+        """Those to ask now: all that are awake, then the least bad of those that rest."""
+        awake = [source for source in self.sources if source.awake]
+        if len(awake) == len(self.sources):
+            return awake
+        resting = [source for source in self.sources if source not in awake]
+        return [*awake, min(resting, key=lambda source: source.rests_until)]
 
 
 class Models:

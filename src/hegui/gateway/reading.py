@@ -1,5 +1,8 @@
 """What a model server says, read as pieces: choice, surface, text. What is not named here is dropped."""
 
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -9,6 +12,7 @@ from hegui.gateway.upstream import UpstreamError
 
 DONE: Final = b"[DONE]"  # the closing mark of a stream
 _ENDS: Final = frozenset({"stop", "length", "content_filter", "tool_calls"})
+_WHOLE: Final = frozenset({"tool", "end"})  # never come in parts
 _TEXTS: Final[tuple[Surface, ...]] = ("content", "refusal")
 
 
@@ -84,7 +88,8 @@ class Reader:
         elif choice.text:
             pieces.append(Piece(choice.index, "content", choice.text))
         if choice.finish_reason is not None:
-            pieces += self._called(choice.index)
+            if self._calls:
+                pieces += self._called(choice.index)
             reason = choice.finish_reason if choice.finish_reason in _ENDS else "stop"
             pieces.append(Piece(choice.index, "end", reason))
 
@@ -112,3 +117,21 @@ class Reader:
         mine = sorted(key for key in self._calls if key[0] == choice)
         found = [self._calls.pop(key) for key in mine]
         return [Piece(choice, "tool", "".join(text), call=call) for call, text in found]
+
+
+_surface: Final = attrgetter("choice", "surface")
+
+
+def join(pieces: Iterable[Piece]) -> list[Piece]:
+    """The pieces with texts that follow one another on a surface as one.
+
+    What came together is looked at once and leaves together. A text with tokens stays as it is, so
+    that each token keeps to its own.
+    """
+    joined: list[Piece] = []
+    for (choice, surface), run in groupby(pieces, _surface):
+        same = list(run)
+        if len(same) > 1 and surface not in _WHOLE and not any(piece.tokens for piece in same):
+            same = [Piece(choice, surface, "".join([piece.text for piece in same]))]
+        joined += same
+    return joined

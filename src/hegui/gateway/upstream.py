@@ -25,8 +25,7 @@ _PLAIN: Final = (("content-encoding", "identity"), ("transfer-encoding", "chunke
 class Reply:
     """The answer of a model server, for one reader: status, headers and `read` or `next_events`.
 
-    Call `abort` when it is no longer wanted: until it has arrived whole it holds a connection,
-    which the other members serve.
+    Call `abort` when it is no longer wanted: until it has arrived whole it holds a connection.
     """
 
     def __init__(self, connection: "_Connection", limits: Limits) -> None:
@@ -34,7 +33,7 @@ class Reply:
         self.connection: _Connection | None = connection  # None once nothing more will come
         self.error: Kind | None = None
         self.pieces: list[bytes] = []
-        self.unread_bytes, self.news = 0, asyncio.Event()
+        self.unread_bytes, self._news = 0, asyncio.get_running_loop().create_future()
         self._limits = limits
         self._cut = Events(limits.max_event_bytes)
 
@@ -58,13 +57,12 @@ class Reply:
     async def next_events(self) -> list[bytes]:
         """Return the data of the server-sent events that have come, [] at the end of the stream.
 
-        Those that arrived together come together. What arrived before the connection broke is
-        returned before its `UpstreamError` is raised.
+        What came before the connection broke is returned before its `UpstreamError` is raised.
         """
         while data := await self._take():
-            if found := list(self._cut.feed(data)):
+            if found := self._cut.feed(data):
                 return found
-        return list(self._cut.end())
+        return self._cut.end()
 
     def abort(self) -> None:
         """Close the connection at once, unless the answer has already arrived whole."""
@@ -72,12 +70,17 @@ class Reply:
             self.connection.finish("closed_early")
 
     async def wait(self) -> None:
-        self.news.clear()
+        if self._news.done():
+            self._news = self._news.get_loop().create_future()
         try:
-            await self.news.wait()
+            await self._news
         except asyncio.CancelledError:
             self.abort()
             raise
+
+    def tell(self) -> None:
+        if not self._news.done():
+            self._news.set_result(None)
 
     async def _take(self) -> bytes:
         """Return what has arrived since the last call, b"" at the end."""
@@ -118,9 +121,8 @@ class _Connection(asyncio.Protocol):
     def finish(self, error: Kind | None, *, keep: bool = False) -> None:
         """End the request in hand, if any, and close the connection or keep it for the next."""
         if self._busy:
-            self._busy = False
-            self._reply.connection, self._reply.error = None, error
-            self._reply.news.set()
+            self._busy, self._reply.connection, self._reply.error = False, None, error
+            self._reply.tell()
             self._slots.release()
         if keep:
             self._idle[self], self.used = None, True
@@ -154,7 +156,7 @@ class _Connection(asyncio.Protocol):
         elif error or self.silent_bytes > 2 * self._limits.max_header_bytes:  # endless lines
             self.finish(error or "too_large")
         else:
-            self._reply.news.set()
+            self._reply.tell()
             self._allow_time()
 
     def _allow_time(self) -> None:

@@ -32,6 +32,7 @@ class Register:
     """The register in memory. Look-ups raise a `Problem` that names the nearest entries."""
 
     def __init__(self, tables: Tables) -> None:
+        self.tables = tables
         self.instruments = tables.instruments
         self.provisions = tables.provisions
         self.obligations = tables.obligations
@@ -84,14 +85,30 @@ class Register:
 
     def find(self, entry_id: str) -> Article:
         """Return the row `IM-14.1` alone, or the article `IM-14` whole, as a person types it."""
-        wanted = entry_id.strip().upper()
+        wanted = as_id(entry_id)
         duty = self._obligations.get(wanted)
         ids = {wanted, *(duty.provisions if duty else ())}
         row = self._article(tuple(entry for entry in self.provisions if entry.id in ids))
+        if row:
+            return row
         instrument, _, number = wanted.partition("-")
-        return row or (
-            self.article(instrument, number) if number else _unknown(wanted, self._provisions)
-        )
+        self._say_former(wanted)
+        return self.article(instrument, number) if number else _unknown(wanted, self._provisions)
+
+    def _say_former(self, wanted: str) -> None:
+        """Refuse a number that no article here bears any more, with the one that has its place."""
+        if any(entry.id.partition(".")[0] == wanted for entry in self.provisions):
+            return
+        for entry in self.provisions:
+            for old in entry.renumbered_from:
+                if old.id == wanted:
+                    raise Problem(
+                        "law.renumbered",
+                        "{id} is a number of before a renumbering: until {day} it named what is {now} today. `hegui law show {now}` shows it; `hegui law show {id} --on {day}` reads the old number.",
+                        id=wanted,
+                        day=old.valid_to.isoformat(),
+                        now=entry.id,
+                    )
 
     def _article(self, provisions: tuple[Provision, ...]) -> Article | None:
         if not provisions:
@@ -107,7 +124,7 @@ class Register:
         cite numbers of the Cybersecurity Law that stand for other articles since 2026-01-01.
         """
         for entry in self.provisions:
-            if entry.names(provision_id, day):
+            if provision_id in entry.numbers(day):
                 return entry
         raise Problem(
             "law.not-then",
@@ -119,6 +136,12 @@ class Register:
     def term(self, group: str, code: str) -> Text:
         """Return the words for a code, for example `term("actor", "P")`."""
         return self.vocabulary[group][code]
+
+
+def as_id(typed: str) -> str:
+    """An id as a person types it, in the register's spelling: "im-14.P2" is IM-14.p2."""
+    instrument, dash, place = typed.strip().partition("-")
+    return instrument.upper() + dash + place.lower()
 
 
 def _unknown(wanted: str, known: Mapping[str, object]) -> NoReturn:
@@ -165,6 +188,10 @@ def read(folder: Path) -> Tables:
         sanctions=tuple(entry for part in parts for entry in part.sanctions),
         proves=tuple(entry for part in parts for entry in part.proves),
         vocabulary=_join(part.vocabulary for part in parts),
+        facts=tuple(entry for part in parts for entry in part.facts),
+        decisions=tuple(entry for part in parts for entry in part.decisions),
+        circumstances=dict(item for part in parts for item in part.circumstances.items()),
+        roles=dict(item for part in parts for item in part.roles.items()),
     )
 
 

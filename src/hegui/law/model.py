@@ -59,13 +59,18 @@ Review = Literal["none", "internal", "counsel"]
 # How far a check proves a duty: all of it; a part, the rest is for people or to come; or it only
 # lends weight and proves nothing alone.
 Coverage = Literal["full", "partial", "supporting"]
+# A fact of a service, a choice of one, or what a row of a decision table settles.
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+# A row of a decision table: b3; or one that carries a part of it: b10-scale.
+DecisionId = Annotated[str, Meta(pattern=r"^[a-f][0-9]+(-[a-z]+)?$")]
+FactKind = Literal["yes_no", "choice", "several", "number", "date"]
 
 
 class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     """A law, rule, norm, policy or draft.
 
     `level` decides which penalty path is open: a normative document has no fines of its own.
-    `text_basis` is the weakest mark that its rows may carry; `checked` says what was read.
+    `text_basis` is the strongest mark that a row of it may carry; `checked` says what was read.
     """
 
     code: InstrumentCode
@@ -79,6 +84,11 @@ class Instrument(Struct, frozen=True, forbid_unknown_fields=True):
     issued: PartialDate | None = None
     in_force: date | None = None
     source_url: str | None = None
+
+    @property
+    def binds(self) -> bool:
+        """Whether it is, or was, in force; a draft, a policy or a guide binds nobody by itself."""
+        return self.status in {"in_force", "superseded"}
 
 
 class Path(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,14 +143,13 @@ class Provision(Struct, frozen=True, forbid_unknown_fields=True):
     def instrument(self) -> str:
         return self.id.partition("-")[0]
 
-    def names(self, cited: str, day: date) -> bool:
-        """Whether a citation `cited`, written on `day`, means this provision."""
-        here = self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
-        before = any(
-            old.id == cited and old.valid_from <= day <= old.valid_to
-            for old in self.renumbered_from
+    def numbers(self, day: date) -> tuple[str, ...]:
+        """The ids that named this provision on a day: several if it was merged, none if not there."""
+        if self.valid_from <= day and (self.valid_to is None or day <= self.valid_to):
+            return (self.id,)
+        return tuple(
+            old.id for old in self.renumbered_from if old.valid_from <= day <= old.valid_to
         )
-        return before or (here and cited == self.id)
 
 
 class Clock(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,7 +204,7 @@ class Obligation(Struct, frozen=True, forbid_unknown_fields=True):
     automation: Automation
     verified: Mark
     room: Room
-    applies: tuple[EvidenceCode, ...] = ()
+    applies: tuple[Name, ...] = ()
     human: EvidenceCode | None = None
     human_residue: Text | None = None
     controls: tuple[ControlCode, ...] = ()
@@ -253,12 +262,90 @@ class Proves(Struct, frozen=True, forbid_unknown_fields=True):
     rationale: Text
 
 
+class Choice(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Name
+    text: Text
+
+
+class Fact(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something about a service that decides which duties it has.
+
+    `articles` are the rows of the register that ask for it. A `counter` is counted by hegui where
+    it can be; whatever it counts, a person may answer with more. `choices` are for the kinds
+    `choice` (one of them) and `several` (any number of them, also none).
+    """
+
+    id: Name
+    group: Name
+    kind: FactKind
+    question: Text
+    why: Text
+    articles: tuple[RowId, ...]
+    source: Literal["person", "counter"] = "person"
+    choices: tuple[Choice, ...] = ()
+
+
+class AtLeast(Struct, frozen=True, forbid_unknown_fields=True):
+    at_least: int
+
+
+# What a fact must be: yes or no; one of these choices (of several: at least one of them); so many.
+Test = bool | tuple[Name, ...] | AtLeast
+# True when, for one of these groups, every test holds. The names are those of facts, of
+# circumstances and of what the rows of decision tables set. No group at all: always true.
+Rule = tuple[dict[Name, Test], ...]
+
+
+class DecisionRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of a decision table: when it holds, what follows, and the rows that say so.
+
+    `sets` names what follows for other tables and programs; what it leaves out stays unknown.
+    `besides`: in a table where the first row decides, this one holds beside it.
+    `otherwise`: holds where facts are missing, or no other row fits. `asks` are facts that the
+    clock of the row needs once it holds. `note` names a source that is no row of the register.
+    """
+
+    id: DecisionId
+    when: Rule
+    result: Text
+    articles: tuple[RowId, ...]
+    verified: Mark
+    sets: dict[Name, bool] = {}
+    besides: bool = False
+    otherwise: bool = False
+    asks: tuple[Name, ...] = ()
+    note: Text | None = None
+    interpretation: Interpretation | None = None
+
+    @property
+    def uncertain(self) -> bool:
+        return self.interpretation is not None and self.interpretation.uncertain
+
+
+class DecisionTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question about a service and the rows that answer it, in this order.
+
+    `mode`: the first row that holds decides, or all that hold count. `when`: the table is looked
+    at only then. An `event` table is for something that happened; nobody is asked about it when
+    a service is scoped. `reopens` are the changes after which it must be looked at anew.
+    """
+
+    id: Name
+    title: Text
+    mode: Literal["first", "all"]
+    rows: tuple[DecisionRow, ...]
+    when: Rule = ()
+    event: bool = False
+    reopens: tuple[Text, ...] = ()
+
+
 class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     """What a YAML file of the register may hold; the loader joins the tables of all files.
 
     `vocabulary` is group → code → words for each closed list above and for the catalogues of
     controls (`control`), signed human evidence (`human`), events that clocks run from (`anchor`)
     and circumstances of a service (`circumstance`). Files may share a group, not a code.
+    `circumstances` and `roles` say, over the `facts`, when a service is in which.
     """
 
     instruments: tuple[Instrument, ...] = ()
@@ -267,3 +354,7 @@ class Tables(Struct, frozen=True, forbid_unknown_fields=True):
     sanctions: tuple[Sanction, ...] = ()
     proves: tuple[Proves, ...] = ()
     vocabulary: dict[str, dict[str, Text]] = {}
+    facts: tuple[Fact, ...] = ()
+    decisions: tuple[DecisionTable, ...] = ()
+    circumstances: dict[Name, Rule] = {}
+    roles: dict[Actor, Rule] = {}

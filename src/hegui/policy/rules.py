@@ -58,6 +58,8 @@ class Policy:
         self.body: Final = read_body(data, name)
         self.acting: Final = acting(self.body.hot, today or beijing_today())
         self.hot: Final = _hot_lexicon(self.acting)
+        self.labels: Final[Labels] = self.body.labels
+        self.minimised: Final = self._minimised()
         self._deciders = {
             profile: {way: self._decider(profile, way) for way in DIRECTIONS}
             for profile in PROFILES
@@ -82,8 +84,7 @@ class Policy:
 
         return decide
 
-    @property
-    def minimised(self) -> frozenset[str]:
+    def _minimised(self) -> frozenset[str]:
         """The kinds of personal information that the model does not get to see."""
         personal = self.body.personal_information
         return frozenset(personal.kinds if personal.input == "minimise" else ())
@@ -92,10 +93,6 @@ class Policy:
         """Who lets such a part pass unscanned and why; None when it is refused."""
         given = getattr(self.body.unscanned, part)
         return given if isinstance(given, PassUnscanned) else None
-
-    @property
-    def labels(self) -> Labels:
-        return self.body.labels
 
 
 @cache

@@ -44,7 +44,7 @@ class Version(msgspec.Struct, frozen=True):
     reason: str
 
 
-class _Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True):
     """What acts, as of a step of the store and a day in Beijing (hot terms end with a day)."""
 
     mark: int
@@ -58,17 +58,17 @@ class Policies:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._snapshot: _Snapshot | None = None
+        self._snapshot: Snapshot | None = None
 
     # -- what acts ---------------------------------------------------------------------------------
 
     def live(self) -> Policy:
         """The policy that decides; the default one until the operator's own is live."""
-        return self._now().live
+        return self.now().live
 
     def shadow(self) -> Policy | None:
         """The policy that is tried beside the live one and decides nothing; None mostly."""
-        return self._now().shadow
+        return self.now().shadow
 
     def version_mark(self) -> int:
         """Grows with every stage of any version: one small query."""
@@ -87,7 +87,7 @@ class Policies:
         if before and (before.mark, before.day) == (mark, day):
             return False
         live, shadow = _standing(self._steps())
-        self._snapshot = _Snapshot(
+        self._snapshot = Snapshot(
             mark,
             day,
             self._load(live, day) if live else default_policy(),
@@ -95,7 +95,8 @@ class Policies:
         )
         return True
 
-    def _now(self) -> _Snapshot:
+    def now(self) -> Snapshot:
+        """What acts; another object as soon as anything else acts."""
         if self._snapshot is None:
             self.refresh()
         assert self._snapshot is not None  # noqa: S101 (`refresh` has just set it)
@@ -236,14 +237,14 @@ class Policies:
             )
         return self._put_hot(now, others, author)
 
-    def _put_hot(self, now: _Snapshot, hot: Sequence[Hot], author: str) -> str:
+    def _put_hot(self, now: Snapshot, hot: Sequence[Hot], author: str) -> str:
         version = self.draft(with_hot(now.live.data, hot), author)
         self._step(now.mark, version, "live", author)
         return version
 
-    def _fresh(self) -> _Snapshot:
+    def _fresh(self) -> Snapshot:
         self.refresh()
-        return self._now()
+        return self.now()
 
     def _check_tried(self, version: str, steps: Sequence[Row[Any]], urgent: str) -> str:
         """The reason to go live that goes on record: none for rules that were tried before."""

@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
@@ -87,11 +88,11 @@ class _Tables(msgspec.Struct, array_like=True):
 
 
 class _Body(msgspec.Struct, array_like=True):
-    """What the file holds."""
+    """What the file holds; the automata are looked at where they lie."""
 
     tables: _Tables
-    spellings: bytes
-    beginnings: bytes
+    spellings: memoryview
+    beginnings: memoryview
 
 
 def spelling(term: str) -> tuple[str, int]:
@@ -188,8 +189,15 @@ def _spread(
 
 
 def _packed(tables: _Tables, spellings: Any, beginnings: Any) -> bytes:
-    body = _Body(tables, spellings.serialize(), beginnings.serialize() if beginnings else b"")
-    return msgspec.msgpack.encode(body)
+    automata = (memoryview(a.serialize() if a else b"") for a in (spellings, beginnings))
+    return msgspec.msgpack.encode(_Body(tables, *automata))
+
+
+def _in_memory(path: Path) -> memoryview:
+    """The file in a mapping of its own: on the heap, what is made after it would keep its place."""
+    space = mmap(-1, max(path.stat().st_size, 1), MAP_PRIVATE | MAP_ANONYMOUS)
+    with path.open("rb") as file:
+        return memoryview(space)[: file.readinto(space)]
 
 
 class Lexicon:
@@ -245,12 +253,12 @@ class Lexicon:
         return cls(tables, digest.hexdigest(), spellings, begun)
 
     @classmethod
-    def from_bytes(cls, data: bytes, name: str = "lexicon") -> Self:
+    def from_bytes(cls, data: bytes | memoryview, name: str = "lexicon") -> Self:
         """Read a built lexicon; `name` is how a `Problem` calls it.
 
         Raises `Problem` when the bytes are no lexicon of this version or do not match their hash.
         """
-        if not data.startswith(_MAGIC):
+        if data[: len(_MAGIC)] != _MAGIC:
             raise Problem(
                 "lexicon.format",
                 "{name} is not a built lexicon of this version. Build it again with "
@@ -269,14 +277,14 @@ class Lexicon:
             )
         body = msgspec.msgpack.decode(packed, type=_Body)
         read = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize
-        begun = read(body.beginnings) if body.beginnings else None
-        return cls(body.tables, digest.hexdigest(), read(body.spellings), begun)
+        begun = read(bytes(body.beginnings)) if body.beginnings else None
+        return cls(body.tables, digest.hexdigest(), read(bytes(body.spellings)), begun)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a built lexicon from a file; raises `Problem` as `from_bytes` does, or if absent."""
         try:
-            data = path.read_bytes()
+            data = _in_memory(path)
         except OSError as error:
             raise Problem(
                 "lexicon.unreadable",
@@ -295,11 +303,6 @@ class Lexicon:
     def built(self) -> date:
         """The day it was built, against which expiry dates were held."""
         return self._tables.built
-
-    @property
-    def longest(self) -> int:
-        """Folded letters of its longest spelling."""
-        return self._tables.longest
 
     def __len__(self) -> int:
         return len(self._entry_ends)

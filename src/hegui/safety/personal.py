@@ -22,8 +22,7 @@ import yaml
 from hegui.safety.lexicon import Entry, Hit
 
 Kind = Literal[
-    "id_card", "mobile", "bank_card", "passport", "plate", "email", "wechat", "qq", "address",
-    "uscc",
+    "id_card", "mobile", "bank_card", "passport", "plate", "email", "wechat", "qq", "address", "uscc"
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -275,6 +274,8 @@ class Personal:
             return []
         plain = _plain(text)
         found = {*self._numbers(plain), *self._emails(plain), *self._announced(plain)}
+        if not found:
+            return []
         order = sorted(found, key=lambda each: (each[0], -each[1], KINDS.index(each[2])))
         return [Hit(start, end, ENTRIES[kind]) for start, end, kind in order]
 
@@ -297,8 +298,9 @@ class Personal:
                 yield start
         elif letters and not (len(letters) > 2 and letters[:3].isalpha()):
             yield start
-        for inner in _AFTER_LETTER.finditer(letters):
-            yield start + inner.start()
+        if not letters.isdigit():
+            for inner in _AFTER_LETTER.finditer(letters):
+                yield start + inner.start()
 
     def _number(self, plain: str, start: int, ended: set[int]) -> Iterator[tuple[int, int, Kind]]:
         known: set[Kind] = set()
@@ -375,7 +377,9 @@ class Personal:
         ended = tail[:-1] if tail[-1] in "Xx" else tail
         front = least + len(ended.rstrip("0123456789" + _LOOSE_ENDS))
         begun = self._patterns.begun.search(plain, max(front - 4, least))
-        plate = self._patterns.plate_begun.search(plain, max(end - _PLATE_REACH, 0))
+        near = max(end - _PLATE_REACH, 0)
+        # A plate begins with a Han character.
+        plate = None if plain[near:].isascii() else self._patterns.plate_begun.search(plain, near)
         return min(begun.start() if begun else end, plate.start() if plate else end)
 
     def _live_cue(self, plain: str) -> int:

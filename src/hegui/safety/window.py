@@ -60,6 +60,9 @@ class Release(msgspec.Struct, frozen=True):
     noted: tuple[Hit, ...] = ()
 
 
+_NOTHING: Final = Release("")
+
+
 def by_entry(hit: Hit) -> Action:
     """What the entry itself says, where no policy decides."""
     return hit.entry.action
@@ -75,7 +78,7 @@ class Window:
         self, detectors: Sequence[Detector], decide: Callable[[Hit], Action] = by_entry
     ) -> None:
         self._detectors, self._decide = detectors, decide
-        self._context = max((detector.context for detector in detectors), default=0)
+        self._context = max([detector.context for detector in detectors], default=0)
         self._buffer = ""  # what was let go last, as left context; then what is held
         self._seen = 0  # how many characters at the front of the buffer have been let go
         self._origin = 0  # where in the stream the buffer begins
@@ -98,7 +101,8 @@ class Window:
         if self._hit:
             return Release("", self._hit)
         self._buffer += text
-        return self._let_go(len(self._buffer) if last else self._decided())
+        release = self._let_go(len(self._buffer) if last else self._decided())
+        return release if self.held <= MOST_HELD else self._overflow(release)
 
     @property
     def held(self) -> int:
@@ -109,22 +113,27 @@ class Window:
         """Return where the held text begins: what any detector calls live, or after it."""
         end = len(self._buffer)
         for detector in self._detectors:
-            end = min(end, detector.live(self._buffer))
+            # No more than a scan looks at: before that, nothing can become a hit any more.
+            skip = max(self._seen - detector.context, 0)
+            end = min(end, skip + detector.live(self._buffer[skip:]))
         return max(end, self._seen)
 
     def _let_go(self, end: int) -> Release:
         if end == self._seen and not self._closed:
-            return self._stop_if_full(Release(""))
+            return _NOTHING
         found = self._hits(end)
+        if not found and self._masked <= self._origin:  # nearly always
+            text = self._buffer[self._seen : end]
+            self._forget(end)
+            return Release(text)
         stop = next((hit for hit, action in found if action in _STOPS), None)
-        if stop:
+        if stop is not None:
             self._hit, end = stop, stop.start - self._origin
             found = [(hit, action) for hit, action in found if hit.start < stop.start]
-        text = self._buffer[self._seen : end]
-        if found or self._masked > self._origin:
-            text = self._cover(text, [hit for hit, action in found if action == "mask"])
+        masks = [hit for hit, action in found if action == "mask"]
+        text = self._cover(self._buffer[self._seen : end], masks)
         self._forget(end)
-        return self._stop_if_full(Release(text, stop, tuple(hit for hit, _ in found)))
+        return Release(text, stop, tuple(hit for hit, _ in found))
 
     def _hits(self, end: int) -> list[tuple[Hit, Action]]:
         """Return the hits that begin in the text about to go: by start, the longest first."""
@@ -136,7 +145,7 @@ class Window:
                 if self._seen <= hit.start + skip < end:
                     moved = Hit(hit.start + shift, hit.end + shift, hit.entry) if shift else hit
                     found.append((moved, self._decide(moved)))
-        if len(self._detectors) > 1:
+        if len(found) > 1:
             found.sort(key=lambda each: (each[0].start, -each[0].end))
         return found
 
@@ -157,9 +166,9 @@ class Window:
         self._origin += kept
         self._seen = end - kept
 
-    def _stop_if_full(self, release: Release) -> Release:
+    def _overflow(self, release: Release) -> Release:
         """Fail closed when more is held than may be; of what is held nothing goes out."""
-        if self._hit or self.held <= MOST_HELD:
+        if self._hit:
             return release
         start = self._origin + self._seen
         self._hit = Hit(start, start + self.held, OVERFLOW)

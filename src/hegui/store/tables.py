@@ -190,6 +190,33 @@ case_steps = _record(
     Column("staff", String(24), nullable=False),
 )
 
+# An event that starts clocks: the start of the service, an incident found, an order received …
+occurrences = _record(
+    "occurrences",
+    Column("occurrence", String(24), primary_key=True),
+    Column("anchor", String(40), nullable=False),
+    Column("happened", String(32), nullable=False),  # a day in Beijing, or a moment with its offset
+    Column("obligation", String(24), nullable=False),  # whose clock alone it starts; "" for all
+    Column("note", String(200), nullable=False),
+    Column("staff", String(80), nullable=False),
+)
+# What was due is done: the duty with what its clock ran from, as `cases.due` names it.
+completions = _record(
+    "completions",
+    Column("subject", String(80), primary_key=True),
+    Column("due", String(32), nullable=False),  # as it stood then; "" where the law has no figure
+    Column("happened", String(32), nullable=False),
+    Column("reference", String(200), nullable=False),  # where the proof lies
+    Column("staff", String(80), nullable=False),
+)
+# A reminder that was raised, so that each is raised once.
+reminders = _record(
+    "reminders",
+    Column("subject", String(80), primary_key=True),
+    Column("due", String(32), primary_key=True),
+    Column("days", Integer, primary_key=True),  # ahead of `due`, as set; -1: it is overdue
+)
+
 # Who opened sealed content, and why.
 openings = _record(
     "openings",
@@ -211,6 +238,16 @@ staff = _record(
     "staff",
     Column("staff", String(24), primary_key=True),
     Column("role", String(24), nullable=False),
+)
+
+# What was answered about the service, and by which tables it was decided. Numbered like the stages
+# of a policy: of two who answer at the same moment one fails.
+scopings = _record(
+    "scopings",
+    Column("step", Integer, primary_key=True),  # 1, 2, 3 …
+    Column("version", String(64), nullable=False),  # SHA-256 of the tables that decided
+    Column("answers", Text, nullable=False),  # canonical JSON
+    Column("staff", String(80), nullable=False),  # who answered, or "counter"
 )
 
 instances = _record(
@@ -303,6 +340,9 @@ RECORDS = (
     revocations,
     cases,
     case_steps,
+    occurrences,
+    completions,
+    reminders,
     openings,
     erasures,
     staff,
@@ -313,6 +353,7 @@ RECORDS = (
     reviews,
     owners,
     check_changes,
+    scopings,
 )
 
 # --- the vault: what can die ----------------------------------------------------------------------

@@ -62,6 +62,7 @@ def _common(request: Request, language: str) -> dict[str, Any]:
             "operator": told.operator,
             "report_address": told.report_address,
             "report_days": told.report_days,
+            "working_days": told.report_calendar == "prc_working",
             "filing": list(told.filing),
             "audience": told.audience.say(language),
             "uses": told.uses.say(language),

@@ -2,7 +2,8 @@
 
 A page's handler is `(request) -> Response`: a plain function (run in a thread, so it may ask the
 databases) or a coroutine. It finds on `request.state`: `language`, `person` and `staff` (ids or
-None), `person_name`, and `form` (the fields of a POST).
+None), `person_name`, and `form` (the fields of a POST); for a route with `upload` also `file` (what
+was sent along, or None) and `fault` (the `Problem` with the file, or None).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from starlette.routing import Route as Mounted
 
 from hegui.language import LANGUAGES, N_, Problem, choose, say
 from hegui.people.staff import role_of
-from hegui.web.forms import is_own, read_form
+from hegui.web.forms import is_own, read_form, read_upload
 from hegui.web.render import message, redirect, service_of
 from hegui.web.sessions import COOKIE, COOKIE_STAFF, Sessions
 
@@ -40,12 +41,14 @@ class Route(msgspec.Struct, frozen=True):
     """A page: its path, its methods, who may use it, and what answers.
 
     `role` is public, person (a user who is signed in), or staff:<the role a staff member needs>.
+    `upload` is how many bytes of a file its form may carry along; 0 for a form without one.
     """
 
     path: str
     methods: tuple[str, ...]
     role: str
     handler: Handler
+    upload: int = 0
 
     def mounted(self) -> Mounted:
         """The route as Starlette takes it, behind all that every page passes through."""
@@ -76,13 +79,21 @@ async def _serve(route: Route, request: Request) -> Response:
 
 
 async def _answer(route: Route, request: Request) -> Response:
-    if request.method == "POST":
+    state = request.state
+    state.file = None
+    if route.upload:
+        state.form, state.file, state.fault = await read_upload(request, route.upload)
+    elif request.method == "POST":
         limit = service_of(request).settings.server.max_body_bytes
-        request.state.form = await read_form(request, limit)
-    if inspect.iscoroutinefunction(route.handler):
-        answer: Response = await route.handler(request)
-    else:
-        answer = await asyncio.to_thread(route.handler, request)
+        state.form = await read_form(request, limit)
+    try:
+        if inspect.iscoroutinefunction(route.handler):
+            answer: Response = await route.handler(request)
+        else:
+            answer = await asyncio.to_thread(route.handler, request)
+    finally:
+        if state.file:
+            await state.file.close()
     return answer
 
 

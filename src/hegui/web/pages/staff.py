@@ -1,6 +1,5 @@
-"""The staff console 工作台: the register of exchanges, opening one, the ledger, sessions."""
+"""The staff console 工作台: exchanges, opening one, the ledger, sessions."""
 
-import base64
 from contextlib import suppress
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -13,15 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hegui.evidence.archive import Archive
-from hegui.evidence.merkle import leaf_hash, root_from_inclusion
 from hegui.evidence.opening import LONGEST, SHORTEST, list_openings, open_exchange
-from hegui.evidence.proofs import entry_bytes, prove
 from hegui.language import N_, Problem, say
 from hegui.people.staff import ADMINISTRATOR, invited_by
 from hegui.safety.risks import risks
 from hegui.store.tables import cases, exchanges, outcomes
 from hegui.web.pages.conversation import Asked
-from hegui.web.pages.staff_ledger import ledger_page, verify_page
+from hegui.web.pages.staff_ledger import entry_page, ledger_page, proof_of, verify_page
 from hegui.web.render import beijing, page, redirect, service_of
 from hegui.web.routing import Missing, Route
 from hegui.web.sessions import COOKIE_STAFF, Sessions, set_cookie
@@ -69,7 +66,7 @@ def _use_link(request: Request) -> Response:
     if holder is None:
         raise _dead_link()
     token = found.create("staff", holder, _SESSION_SECONDS)
-    answer = redirect("/staff/exchanges")
+    answer = redirect("/staff")
     set_cookie(answer, service.settings, COOKIE_STAFF, token, _SESSION_SECONDS)
     return answer
 
@@ -200,7 +197,7 @@ def _open(request: Request) -> Response:
 def _exchange_page(request: Request, opened: dict[str, Any] | None, error: str | None) -> Response:
     archive = service_of(request).archive
     row = _find(archive, request.path_params["exchange"])
-    proof = None if row.end_seq is None else _proof(archive, row.end_seq)
+    proof = None if row.end_seq is None else proof_of(archive, row.end_seq)
     told = {"exchange": _shown(row), "events": _events(request, row), "proof": proof}
     status = 400 if error else 200
     return page(
@@ -271,19 +268,12 @@ def event(at: str, title: str, detail: str, entry: int) -> dict[str, Any]:
     return {"at": beijing(at), "title": title, "detail": detail, "entry": entry}
 
 
-def _proof(archive: Archive, seq: int) -> dict[str, Any]:
-    """Prove the entry, and follow the proof to the root as an outsider would."""
-    proof, _, note = prove(archive, seq).partition("\n\n")
-    checkpoint = archive.signer.open(note)
-    path = [base64.b64decode(line) for line in proof.splitlines()[2:]]
-    with archive.store.read() as connection:
-        leaf = leaf_hash(entry_bytes(connection, seq))
-    ok = root_from_inclusion(leaf, seq, checkpoint.size, path) == checkpoint.root
-    return {"entry": seq, "size": checkpoint.size, "root": checkpoint.root.hex(), "ok": ok}
-
-
 def _ledger(request: Request) -> Response:
     return ledger_page(request, staff_of(request))
+
+
+def _entry(request: Request) -> Response:
+    return entry_page(request, staff_of(request))
 
 
 def _verify(request: Request) -> Response:
@@ -298,5 +288,6 @@ STAFF_ROUTES: Final = (
     Route("/staff/exchanges/{exchange}/open", ("POST",), ROLE, _open),
     Route("/staff/ledger", ("GET",), ROLE, _ledger),
     Route("/staff/ledger/verify", ("POST",), ROLE, _verify),
+    Route("/staff/ledger/{seq}", ("GET",), ROLE, _entry),
     Route("/staff/leave", ("POST",), ROLE, _leave),
 )

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "store_0004"
-down_revision = "store_0001"
+down_revision = "store_0003"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""Cases 案件: what people report, with a receipt, and how it goes on (Interim Measures, Art. 15).
+"""The desk 案件: what people report, with a receipt, and how it goes on (Interim Measures, Art. 15).
 
 A case is opened with one entry and goes on with one a step; the person's own words, and the answer
 to them, are sealed under the person's key. The deadline is the operator's published one: the
@@ -6,7 +6,7 @@ Measures give no figure. The receipt names it, so it is a fact of the case and l
 move it.
 """
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from secrets import choice
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
+from hegui.cases.clocks import BEIJING, add_days
 from hegui.evidence.archive import Archive
 from hegui.evidence.opening import read_body
 from hegui.language import N_, Problem
@@ -42,7 +43,6 @@ _NEXT: Final[dict[State, tuple[State, ...]]] = {
     "closed": (),
 }
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read as digits
-BEIJING: Final = timezone(timedelta(hours=8))
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -91,7 +91,8 @@ def open_case(archive: Archive, person: str, exchange: str, reason: str, text: s
     digits = "".join(choice(_ALPHABET) for _ in range(12))
     receipt = f"{digits[:4]}-{digits[4:8]}-{digits[8:]}"
     kind = "appeal" if reason == "appeal" else "complaint"
-    due = _today() + timedelta(days=archive.settings.service.report_days)
+    promised = archive.settings.service
+    due, _ = add_days(_today(), promised.report_days, promised.report_calendar)
     facts = {"receipt": receipt, "kind": kind, "exchange": exchange, "reason": reason}
     entry = Entry(
         "case.opened", CARRIES, receipt, facts | {"due": due.isoformat()}, cases,

@@ -1,11 +1,17 @@
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 import time_machine
 
-from archive import archive_fixture, nothing, on_sqlite_fixture  # noqa: F401 (two are fixtures)
-from hegui import cases
+from archive import (  # (two are fixtures)
+    archive_fixture,  # noqa: F401
+    nothing,
+    on_sqlite_fixture,  # noqa: F401
+    settings_in,
+)
 from hegui.cases import (
+    desk,
     find_case,
     list_cases,
     list_steps,
@@ -14,6 +20,7 @@ from hegui.cases import (
     read_answer,
     take_step,
 )
+from hegui.evidence.archive import Archive
 from hegui.evidence.erase import erase
 from hegui.evidence.verify import verify
 from hegui.language import Problem
@@ -57,6 +64,16 @@ def test_the_promised_day_counts_in_beijing_and_ends_with_it(on_sqlite, monkeypa
         clock.shift(timedelta(days=1))
         assert case.late
         assert not step(on_sqlite, case, "answered", "so it is").late
+
+
+def test_the_promise_may_be_in_working_days(tmp_path):
+    settings = settings_in(tmp_path)
+    promised = msgspec.structs.replace(settings.service, report_calendar="prc_working")
+    archive = Archive(msgspec.structs.replace(settings, service=promised))
+    archive.prepare()
+    with time_machine.travel(datetime(2026, 9, 30, 4, tzinfo=UTC), tick=False):
+        assert opened(archive).due == "2026-10-27"  # with the week of National Day and a Saturday
+    archive.close()
 
 
 def test_a_case_is_taken_up_answered_and_closed_with_evidence(archive):
@@ -103,7 +120,7 @@ def test_those_that_wait_come_by_their_deadline_apart_from_the_settled(archive, 
     found = []
     for day in days:
         with monkeypatch.context() as patch:
-            patch.setattr(cases, "_today", lambda day=day: day.date())
+            patch.setattr(desk, "_today", lambda day=day: day.date())
             found.append(opened(archive))
     late, first, second = found
     second = step(archive, second, "working")
