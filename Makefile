@@ -18,7 +18,7 @@ lint: ## style, types and the floors of the house
 
 pytest: ## the tests alone, on Python 3.13 too if it is here
 	@scripts/setup test
-	@scripts/system chromium fonts
+	@scripts/system chromium fonts ffmpeg exiftool
 	@scripts/pytest
 
 bench: ## measure the ledger, and the gateway beside nginx and LiteLLM (about ten minutes); see docs/bench.md

@@ -33,6 +33,7 @@ WITHOUT_TESTS: dict[str, str] = {
     "web/render.py": _WHOLE,
     "web/routing.py": _WHOLE,
     "web/pages/chat.py": _WHOLE,
+    "web/pages/labels.py": "tests/web/test_is_this_ai.py sends it files, as visitors do",
     "web/pages/conversation.py": _WHOLE,
     "web/pages/public.py": _WHOLE,
     "web/pages/reports.py": _WHOLE,
@@ -73,10 +74,24 @@ def docstrings(tree: ast.AST) -> set[int]:
     }
 
 
+def both_languages(tree: ast.AST) -> set[int]:
+    """The ids of the Chinese in ``Text(zh=…, en=…)``: data, which has its English beside it."""
+    return {
+        id(word.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Text"
+        and {word.arg for word in node.keywords} == {"zh", "en"}
+        for word in node.keywords
+        if word.arg == "zh"
+    }
+
+
 def chinese_literals(source: str) -> list[str]:
     """String literals written with Chinese characters; escapes such as \\u4e00 are ranges, no text."""
     tree = ast.parse(source)
-    spared = docstrings(tree)
+    spared = docstrings(tree) | both_languages(tree)
     return [
         f"line {node.lineno}: {node.value}"
         for node in ast.walk(tree)
@@ -127,6 +142,14 @@ def test_chinese_texts_live_in_data(path):
 def test_the_search_for_chinese_texts_finds_them():
     source = '"""模块"""\ndef f():\n    """函数"""\n    return "标识", f"{x} 投诉", "\\u4e00"\n'
     assert chinese_literals(source) == ["line 4: 标识", "line 4:  投诉"]
+
+
+def test_chinese_may_stand_beside_its_english_and_nowhere_else():
+    assert chinese_literals('Text(zh="标识", en="label")') == []
+    assert chinese_literals('Text(zh="标识", en="标识")') == ["line 1: 标识"]
+    assert chinese_literals('Text(zh="标识", en="label").say("标识")') == ["line 1: 标识"]
+    assert chinese_literals('Other(zh="标识", en="label")') == ["line 1: 标识"]
+    assert chinese_literals('Text("标识", "label")') == ["line 1: 标识"]
 
 
 def test_exceptions_are_about_files_that_exist():

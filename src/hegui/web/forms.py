@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -79,7 +80,7 @@ async def read_upload(
                 message = N_("A file of more than {limit} MB is not taken here: `hegui evidence add` "
                              "takes it from the command line.")  # fmt: skip
                 fault = Problem("proof.size", message, limit=limit // 1024 // 1024)
-                await _read_on(stream)
+                await read_past(stream)
     except (MultiPartException, KeyError, TimeoutError) as error:
         raise Problem("form", "The form could not be read: go back and send it again.") from error
     fields = {name: value for name, value in parser.items if isinstance(value, str)}
@@ -95,9 +96,12 @@ async def _up_to(limit: int, stream: AsyncGenerator[bytes, None]) -> AsyncGenera
             raise _TooLargeError
 
 
-async def _read_on(stream: AsyncGenerator[bytes, None]) -> None:
+async def read_past(stream: AsyncGenerator[bytes, None]) -> None:
+    """Let the rest of a form go by, so that the browser comes to read the answer."""
     size = 0
-    async for piece in stream:
-        size += len(piece)
-        if size > _LEFT_OVER:
-            return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_UPLOAD_SECONDS):
+            async for piece in stream:
+                size += len(piece)
+                if size > _LEFT_OVER:
+                    return

@@ -3,6 +3,7 @@
 from typing import Final
 
 from hegui.web.pages.chat import CHAT_ROUTES
+from hegui.web.pages.labels import LABEL_ROUTES
 from hegui.web.pages.public import PUBLIC_ROUTES
 from hegui.web.pages.reports import REPORT_ROUTES
 from hegui.web.pages.staff import STAFF_ROUTES
@@ -17,6 +18,7 @@ from hegui.web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *PUBLIC_ROUTES,
+    *LABEL_ROUTES,
     *CHAT_ROUTES,
     *REPORT_ROUTES,
     *REGISTER_ROUTES,

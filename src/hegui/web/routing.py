@@ -20,7 +20,7 @@ from starlette.routing import Route as Mounted
 
 from hegui.language import LANGUAGES, N_, Problem, choose, say
 from hegui.people.staff import role_of
-from hegui.web.forms import is_own, read_form, read_upload
+from hegui.web.forms import is_own, read_form, read_past, read_upload
 from hegui.web.render import message, redirect, service_of
 from hegui.web.sessions import COOKIE, COOKIE_STAFF, Sessions
 
@@ -33,6 +33,10 @@ _YEAR_SECONDS: Final = 365 * 24 * 3600
 _HOME: Final = ("/", N_("Back to the start"))
 
 
+class Busy(Problem):
+    """As many are at it as may be at a time; the next one waits."""
+
+
 class Missing(Problem):
     """There is no such thing, or it belongs to somebody else: both look the same from outside."""
 
@@ -41,7 +45,8 @@ class Route(msgspec.Struct, frozen=True):
     """A page: its path, its methods, who may use it, and what answers.
 
     `role` is public, person (a user who is signed in), or staff:<the role a staff member needs>.
-    `upload` is how many bytes of a file its form may carry along; 0 for a form without one.
+    `upload` is how many bytes of a file its form may carry along; 0 for a form without one. `at_once`
+    is how many, in this process, may use the page at a time; 0 for any number.
     """
 
     path: str
@@ -49,23 +54,27 @@ class Route(msgspec.Struct, frozen=True):
     role: str
     handler: Handler
     upload: int = 0
+    at_once: int = 0
 
     def mounted(self) -> Mounted:
         """The route as Starlette takes it, behind all that every page passes through."""
+        places = asyncio.Semaphore(self.at_once) if self.at_once else None
 
         async def serve(request: Request) -> Response:
-            return await _serve(self, request)
+            return await _serve(self, request, places)
 
         return Mounted(self.path, serve, methods=list(self.methods))
 
 
-async def _serve(route: Route, request: Request) -> Response:
+async def _serve(route: Route, request: Request, places: asyncio.Semaphore | None) -> Response:
     _set_language(request)
     try:
         await asyncio.to_thread(_set_holders, request)
-        response = _turned_away(route, request) or await _answer(route, request)
+        response = _turned_away(route, request) or await _in_turn(route, request, places)
     except Missing as problem:
         response = _problem(request, problem, N_("There is no such page"), 404)
+    except Busy as problem:
+        response = _problem(request, problem, N_("Too many at a time"), 503)
     except Problem as problem:
         response = _problem(request, problem, N_("That did not work"), 400)
     except Exception as error:  # noqa: BLE001 (a visitor never sees a traceback)
@@ -76,6 +85,16 @@ async def _serve(route: Route, request: Request) -> Response:
             _LANGUAGE_COOKIE, request.state.language, _YEAR_SECONDS, samesite="lax", httponly=True
         )
     return response
+
+
+async def _in_turn(route: Route, request: Request, places: asyncio.Semaphore | None) -> Response:
+    if places is None:
+        return await _answer(route, request)
+    if places.locked():
+        await read_past(request.stream())
+        raise Busy("busy", N_("Others are using this page: try again in a minute."))
+    async with places:
+        return await _answer(route, request)
 
 
 async def _answer(route: Route, request: Request) -> Response:
