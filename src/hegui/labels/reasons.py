@@ -9,9 +9,7 @@ from hegui.language import Text
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """What a code says, the clause it comes from ("" for what no clause is about), and how sure we
-    are of that clause (H, M, L).
-    """
+    """What a code says, the clause it comes from (if any), and how sure we are of that (H, M, L)."""
 
     text: Text
     clause: Text

@@ -75,7 +75,12 @@ async def read_upload(
     try:
         async with asyncio.timeout(_UPLOAD_SECONDS):
             try:
-                found = (await parser.parse()).get("file")
+                form = await parser.parse()
+                given = form.get("file")
+                if isinstance(given, UploadFile) and given.filename:
+                    found = given
+                else:
+                    await form.close()
             except _TooLargeError:
                 message = N_("A file of more than {limit} MB is not taken here: `hegui evidence add` "
                              "takes it from the command line.")  # fmt: skip
@@ -84,7 +89,7 @@ async def read_upload(
     except (MultiPartException, KeyError, TimeoutError) as error:
         raise Problem("form", "The form could not be read: go back and send it again.") from error
     fields = {name: value for name, value in parser.items if isinstance(value, str)}
-    return fields, found if isinstance(found, UploadFile) and found.filename else None, fault
+    return fields, found, fault
 
 
 async def _up_to(limit: int, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -27,23 +27,23 @@ def show_question(request: Request) -> Response:
 async def look(request: Request) -> Response:
     """Say what the metadata of the file say (Labelling Measures, Art. 6)."""
     file, loop = request.state.file, asyncio.get_running_loop()
-    try:
-        if request.state.fault:
-            raise _too_large()
-        if file is None:
-            raise Problem("labels.no-file", "Choose a file first.")
-        found = await loop.run_in_executor(_LOOKING, classify_apart, file.file, file.filename or "")
-    except Problem as problem:
+    if problem := _fault(request):
         return _page(request, error=problem.say(request.state.language))
+    found = await loop.run_in_executor(_LOOKING, classify_apart, file.file, file.filename)
     return _page(request, found=_told(found, request.state.language))
 
 
-def _too_large() -> Problem:
-    return Problem(
-        "labels.size",
-        "A file of more than {limit} MB is not taken here: `hegui verify` takes it from the command line.",
-        limit=_LARGEST // 1024 // 1024,
-    )
+def _fault(request: Request) -> Problem | None:
+    if request.state.fault:
+        return Problem(
+            "labels.size",
+            "A file of more than {limit} MB is not taken here: `hegui verify` takes it from the "
+            "command line.",
+            limit=_LARGEST // 1024 // 1024,
+        )
+    if request.state.file is None:
+        return Problem("labels.no-file", "Choose a file first.")
+    return None
 
 
 def _told(found: Classified, language: str) -> dict[str, Any]:
