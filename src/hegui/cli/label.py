@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 codes = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Check or build a provider code 服务提供者编码: the 27 characters that name who answers for content.",
+    help="Check or build a provider code: the 27 characters that name who answers for content.",
 )
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH…")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
