@@ -1,10 +1,12 @@
 import json
+import struct
 import time
+import zlib
 
 import msgspec
 import pytest
 
-from hegui.labels import FIELDS, Label
+from hegui.labels import FIELDS, Label, verify, write_bytes
 from hegui.labels.label import LONGEST, new_id, read_value
 from hegui.labels.provider import build_producer_code, check_producer_code, is_credit_code
 from hegui.language import Problem
@@ -203,3 +205,19 @@ def test_misspelt_names_are_read_as_what_was_meant():
     assert fields == FULL
     assert {defect.code for defect in defects} == {"unknown_field"}
     assert len(defects) == 3
+
+
+def test_what_c2pa_has_signed_is_labelled_before_not_after():
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0\0")
+    signed = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"caBX", b"....jumb....jumdc2pa") + chunk(b"IDAT", rows) + chunk(b"IEND", b"")  # fmt: skip
+    with pytest.raises(Problem) as problem:
+        write_bytes(signed, Label.new("someone"))
+    assert problem.value.code == "labels.c2pa"
+    plain = signed.replace(chunk(b"caBX", b"....jumb....jumdc2pa"), b"")
+    assert verify(write_bytes(plain, Label.new("someone"))).verdict == "compliant"
