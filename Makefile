@@ -26,6 +26,7 @@ bench: ## measure the ledger, and the gateway beside nginx and LiteLLM (about te
 	@scripts/setup bench
 	@scripts/system cc nginx
 	.venv/bin/python -m bench.ledger
+	.venv/bin/python -m bench.register
 	.venv/bin/python -m bench.gateway
 
 soak: ## the tests with long counts (hours)

@@ -19,7 +19,7 @@ from hegui.evidence.archive import Archive
 from hegui.gateway.service import Service
 from hegui.people.agreement import Agreements
 from hegui.people.callers import Callers
-from hegui.settings import Settings, Upstream
+from hegui.settings import Register, Settings, Upstream
 from hostile import eventually
 
 MODEL = "m"
@@ -29,10 +29,14 @@ HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
 def serving_settings(
     folder: Path, upstream: str = "demo:", store_url: str = "", vault_url: str = "", **sections
 ) -> Settings:
-    """Settings of a gateway in `folder`, with every model behind the one upstream."""
+    """Settings of a gateway in `folder`, with every model behind the one upstream.
+
+    Its clock is slow: a test that wants something counted counts it.
+    """
+    slow = Register(count_seconds=3600)
     behind = (Upstream(name="test", url=upstream, models=(MODEL,)),)
     settings = settings_in(folder, store_url, vault_url)
-    return msgspec.structs.replace(settings, upstream=behind, **sections)
+    return msgspec.structs.replace(settings, upstream=behind, **({"register": slow} | sections))
 
 
 def make_user(archive: Archive, *, accept: bool = True, asserts="no", public_key="") -> str:

@@ -39,8 +39,10 @@ class Instance:
 
     def close(self) -> None:
         """Say that this process ended in order."""
-        interrupt_left(self._archive, self.name)
-        self._lock.release()
+        try:
+            interrupt_left(self._archive, self.name)
+        finally:
+            self._lock.release()
 
 
 class _Lock:

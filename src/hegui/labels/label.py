@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from hegui.labels.provider import check_producer_code
-from hegui.language import N_, Problem
+from hegui.language import Problem
 
 FIELDS: Final = (
     "Label", "ContentProducer", "ProduceID", "ReservedCode1",
@@ -186,8 +186,3 @@ def _weigh(fields: dict[str, str]) -> list[Defect]:
             except Problem:
                 defects.append(Defect("code_checksum", name))
     return defects
-
-
-REFUSED: Final = N_(
-    "hegui labels what a machine has made; it refuses to put a label on human work."
-)

@@ -20,6 +20,9 @@ from hegui.labels.verify import Report, judge, verify
 from hegui.language import Problem
 
 OnExisting = Literal["reject", "replace", "merge"]
+_SIGNED_WITHIN = (
+    512 * 1024
+)  # bytes; a manifest stands near the beginning in every format that has one
 _MAY_WRITE = frozenset({"compliant", "inconclusive"})
 
 
@@ -51,6 +54,7 @@ def write(
     try:
         with opened(file, name) as source:
             carrier = _carrier(source)
+            _require_unsigned(source)
             label = _settle(carrier.read(source.fresh()), carrier, label, on_existing)
             plan = carrier.plan(source.fresh(), label.json())
             hashed = digest(source, carrier.media(source.fresh())) if paranoid else ""
@@ -93,6 +97,16 @@ def _carrier(source: Source) -> Carrier:
         "{file} is of no format that hegui labels: docs/labels.md lists them.",
         file=source.name or "-",
     )
+
+
+def _require_unsigned(source: Source) -> None:
+    """Refuse a file that C2PA has signed: the label would break its signature, so it comes first."""
+    head = source.fresh().head(_SIGNED_WITHIN)
+    if b"jumb" in head and b"c2pa" in head:
+        raise Problem(
+            "labels.c2pa",
+            "The file is signed with Content Credentials (C2PA), and a label would break the signature: label first, sign last.",
+        )
 
 
 def _settle(found: Found, carrier: Carrier, label: Label, on_existing: OnExisting) -> Label:

@@ -73,19 +73,24 @@ def _with_headers(send: Send) -> Send:
 async def _clock(service: Service) -> None:
     """Run `tick` as often as checkpoints are wanted, and count what is new between.
 
-    A failure is logged and tried again.
+    A failure is logged and tried again. Whoever cancels this waits for what is running: it works
+    with the store, which is closed next.
     """
     settings = service.settings
     next_tick = 0.0
     while True:
+        await asyncio.sleep(settings.register.count_seconds)
         is_time = time.monotonic() >= next_tick
         if is_time:
             next_tick = time.monotonic() + settings.evidence.checkpoint_minutes * 60
+        work = asyncio.create_task(asyncio.to_thread(tick if is_time else count, service.archive))
         try:
-            await asyncio.to_thread(tick if is_time else count, service.archive)
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
         except (SQLAlchemyError, Problem, OSError) as error:
             log.error("tick.failed", error=type(error).__name__)  # noqa: TRY400 (no trace: it may hold data)
-        await asyncio.sleep(settings.register.count_seconds)
 
 
 def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # noqa: ANN202 (Starlette's own type is private)
@@ -95,6 +100,7 @@ def _lifespan(service: Service):  # type: ignore[no-untyped-def]  # noqa: ANN202
         clock = asyncio.create_task(_clock(service))
         yield
         clock.cancel()
+        await asyncio.wait([clock])
         await service.stop()
 
     return lifespan

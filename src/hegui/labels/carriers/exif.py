@@ -60,6 +60,7 @@ class Tiff:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.again: set[int] = set()  # directories to which more than one way leads
         head = source.read(0, 8)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         version = struct.unpack(f"{self.order or '<'}H", head[2:4])[0]
@@ -86,9 +87,13 @@ class Tiff:
     def directories(self) -> Iterator[Directory]:
         """The first directory, then every other, each once; those of pages, of EXIF and below pages."""
         waiting = [self.number(self.pointer)]
+        if not waiting[0]:
+            raise ReadError("malformed", "no directory")
         seen: set[int] = set()
         while waiting:
             at = waiting.pop()
+            if at in seen:
+                self.again.add(at)
             if at in seen or not at:
                 continue
             seen.add(at)

@@ -80,7 +80,8 @@ class _Walk:
             data, i = self._data, at - self._start
             last = len(data)
             while i < last and (size := data[i]):
-                i += size + 1
+                full = data[i::256]  # most are of 255 bytes, and run into the hundreds
+                i += (len(full) - len(full.lstrip(b"\xff"))) * 256 or size + 1
             at = self._start + i
         return at + 1
 

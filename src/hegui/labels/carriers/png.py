@@ -73,7 +73,7 @@ def _chunks(source: Source, kinds: frozenset[bytes]) -> Iterator[_Chunk]:
     while True:
         source.step()
         if at + _HEAD.size > start + len(window):
-            wide = at - previous < _SMALL and ahead > 0
+            wide = late and at - previous < _SMALL and ahead > 0
             count = max(_HEAD.size, min(_WINDOW, source.size - at)) if wide else _HEAD.size
             start, window, ahead = at, source.read(at, count), ahead - count
         length, kind = _HEAD.unpack_from(window, at - start)

@@ -55,6 +55,8 @@ class Tiff(Carrier):
         tiff = exif.Tiff(source)
         directories = list(tiff.directories())
         first = directories[0]
+        if first.start in tiff.again:
+            raise ReadError("malformed", "directories in a circle")
         old = next((entry for entry in first.entries if _is_packet(entry)), None)
         packet = xmp.write(tiff.value(old) if old else None, value)
         edits, doomed = _cleared(tiff, directories)
