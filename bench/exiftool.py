@@ -54,7 +54,8 @@ class ExifTool:
 
     def run(self, *arguments: str) -> str:
         """What ExifTool says to these arguments."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write("\n".join([*arguments, "-execute\n"]))
         self._process.stdin.flush()
         said = []

@@ -4,6 +4,8 @@ Places and reasons come from the code; the others from files that are labelled n
 people's programs, and passed through them.
 """
 
+import importlib
+import logging
 import shutil
 import subprocess
 import tempfile
@@ -33,6 +35,7 @@ def every() -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="hegui-labels-") as name:
         folder = Path(name)
         files = samples.every(folder)
+        logging.getLogger("pypdf").disabled = True  # it tells of every file that is no PDF
         for file in files:
             write(file, LABEL)
         seen, lost = interop(files), survival(files, folder)
@@ -77,19 +80,20 @@ def interop(files: Sequence[Path]) -> str:
 def _sees(look: Callable[[Path], object], file: Path) -> str:
     try:
         said = str(look(file))
-    except Exception:  # each library has its own errors for a format that it does not know
+    except Exception:  # noqa: BLE001 (each library has its own errors for a format that it does not know)
         return "-"
     return "yes" if LABEL.produce_id in said else "no"
 
 
 def _exiftool(file: Path) -> str:
-    command = ["exiftool", "-a", "-ee", file]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout
+    return _said("exiftool", "-a", "-ee", str(file))
 
 
 def _ffprobe(file: Path) -> str:
-    command = ["ffprobe", "-v", "error", "-show_format", "-show_streams", file]
+    return _said("ffprobe", "-v", "error", "-show_format", "-show_streams", str(file))
+
+
+def _said(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 
@@ -209,8 +213,7 @@ def _pillow_saved(old: Path, new: Path, shrink: int = 1) -> None:
 
 
 def _opencv(old: Path, new: Path) -> None:
-    import cv2
-
+    cv2: Any = importlib.import_module("cv2")
     cv2.imwrite(str(new), cv2.imread(str(old)))
 
 
@@ -220,7 +223,7 @@ def _copied(old: Path, new: Path, *options: str) -> None:
 
 def _saved(module: str, opener: str) -> Change:
     def change(old: Path, new: Path) -> None:
-        library: Any = __import__(module)
+        library: Any = importlib.import_module(module)
         getattr(library, opener)(str(old)).save(str(new))
 
     return change

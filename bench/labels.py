@@ -1,13 +1,12 @@
 """What a label costs, and who sees it: `python -m bench.labels [--tables | --print]`.
 
 Every writer labels the same files in interleaved rounds, so that a noisy neighbour hits everybody;
-figures are medians, and targets are ratios to a plain copy or to a peer within the run.
+each figure is that of the best round, and targets are ratios to a plain copy or a peer in the run.
 `--tables` makes the other tables of docs/labels.md instead, by labelling a file of each format.
 """
 
 import argparse
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ PILLOW: Final = "Pillow, re-encode"
 JPEG, PNG, LAST, FIRST = "JPEG 5 MB", "PNG 5 MB", "MP4 50 MB, moov last", "MP4 50 MB, moov first"
 
 Tool = Callable[[Path, Path], object]  # from a file, to a file that is not there yet
-Times = dict[str, dict[str, float]]  # case → tool → median seconds
+Times = dict[str, dict[str, float]]  # case → tool → seconds of the best round
 
 
 class Target(NamedTuple):
@@ -49,7 +48,7 @@ class Target(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--tables", action="store_true", help="the tables of formats instead")
     parser.add_argument("--print", action="store_true", help="leave docs/labels.md as it is")
     options = parser.parse_args()
@@ -68,7 +67,9 @@ def speed(rounds: int) -> str:
         folder = Path(name)
         times = run(make(folder), every, rounds)
         rate = small(folder, rounds=3)
-    setting = f"Measured on {machine()}; {rounds} interleaved rounds, medians."
+    setting = (
+        f"Measured on {machine()}; {rounds} interleaved rounds, of which each figure is the best."
+    )
     absent = [f"Not measured in this run: {each}." for each in missing]
     return "\n\n".join([setting, *absent, shown(times), promised(targets(times, *rate))])
 
@@ -128,21 +129,19 @@ def encoded(old: Path, new: Path) -> None:
 
 
 def run(files: dict[str, Path], every: dict[str, dict[str, Tool]], rounds: int) -> Times:
-    """Every tool on every file in turn, again and again; the first round only warms up."""
+    """Every tool on every file, each round beginning with another; the first only warms up."""
     took: dict[str, dict[str, list[float]]] = {
         case: {name: [] for name in every[path.suffix]} for case, path in files.items()
     }
     for turn in range(rounds + 1):
         print(f"round {turn} of {rounds}", file=sys.stderr)
         for case, path in files.items():
-            for name, tool in every[path.suffix].items():
-                seconds = timed(tool, path)
+            names = list(every[path.suffix])
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                seconds = timed(every[path.suffix][name], path)
                 if turn:
                     took[case][name].append(seconds)
-    return {
-        case: {name: statistics.median(each) for name, each in tools.items()}
-        for case, tools in took.items()
-    }
+    return {case: {name: min(each) for name, each in tools.items()} for case, tools in took.items()}
 
 
 def timed(tool: Tool, path: Path) -> float:
@@ -157,16 +156,16 @@ def small(folder: Path, rounds: int) -> tuple[float, float]:
     """Small pictures that one process labels in a second, and copies in a second: the best round."""
     one = folder / "small.jpg"
     samples.ffmpeg("-f", "lavfi", "-i", "testsrc=s=256x256:d=1", "-frames:v", "1", str(one))
-    best = {labelled: 0.0, shutil.copyfile: 0.0}
+    both: tuple[Tool, Tool] = (labelled, shutil.copyfile)
+    rates: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds):
-        inside = folder / f"small-{turn}"
-        inside.mkdir()
-        for tool in best:
+        for tool, found in zip(both, rates, strict=True):
+            inside = Path(tempfile.mkdtemp(prefix=f"small-{turn}-", dir=folder))
             start = time.perf_counter()
             for number in range(SMALL):
-                tool(one, inside / f"{tool.__name__}-{number}.jpg")
-            best[tool] = max(best[tool], SMALL / (time.perf_counter() - start))
-    return best[labelled], best[shutil.copyfile]
+                tool(one, inside / f"{number}.jpg")
+            found.append(SMALL / (time.perf_counter() - start))
+    return max(rates[0]), max(rates[1])
 
 
 def shown(times: Times) -> str:
