@@ -5,6 +5,7 @@ people's programs, and passed through them.
 """
 
 import importlib
+import importlib.metadata
 import logging
 import shutil
 import subprocess
@@ -35,11 +36,31 @@ def every() -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="hegui-labels-") as name:
         folder = Path(name)
         files = samples.every(folder)
-        logging.getLogger("pypdf").disabled = True  # it tells of every file that is no PDF
+        logging.getLogger("pypdf").setLevel(
+            logging.CRITICAL
+        )  # it tells of each file that is no PDF
         for file in files:
             write(file, LABEL)
         seen, lost = interop(files), survival(files, folder)
-    return {"slots": slots("en"), "reasons": reasons(), "interop": seen, "survival": lost}
+    told = f"Versions: {_versions()}."
+    return {
+        "slots": slots("en"),
+        "reasons": reasons(),
+        "interop": f"{told}\n\n{seen}",
+        "survival": f"{told}\n\n{lost}",
+    }
+
+
+def _versions() -> str:
+    packages = {"OpenCV": "opencv-python-headless"}
+    told = [
+        f"{name} {importlib.metadata.version(packages.get(name, name))}"
+        for name, module in LIBRARIES.items()
+        if samples.here(module)
+    ]
+    if shutil.which("exiftool"):
+        told.append(f"ExifTool {_said('exiftool', '-ver').strip()}")
+    return ", ".join([*told, f"ffmpeg {_said('ffmpeg', '-version').split()[2]}"])
 
 
 def slots(language: str) -> str:
