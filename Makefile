@@ -21,13 +21,14 @@ pytest: ## the tests alone, on Python 3.13 too if it is here
 	@scripts/system chromium fonts ffmpeg exiftool
 	@scripts/pytest
 
-bench: ## measure the ledger, and the gateway beside nginx and LiteLLM (about ten minutes); see docs/bench.md
+bench: ## measure the ledger, the gateway beside nginx and LiteLLM, and the labels (about ten minutes); see docs/bench.md
 	@scripts/setup run
 	@scripts/setup bench
-	@scripts/system cc nginx
+	@scripts/system cc nginx ffmpeg exiftool
 	.venv/bin/python -m bench.ledger
 	.venv/bin/python -m bench.register
 	.venv/bin/python -m bench.gateway
+	.venv/bin/python -m bench.labels
 
 soak: ## the tests with long counts (hours)
 	@scripts/setup test

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 File = Path | str | bytes | BinaryIO
 
@@ -31,10 +31,12 @@ class Source:
     """What a carrier's parser sees of a file.
 
     `name` is its file name, "" where it has none; `path` where it is, None for bytes and objects.
+    `notes` is for what one parser has found in it and the next need not look for again.
     """
 
     def __init__(self, size: int, pread: _Read, name: str = "", path: Path | None = None) -> None:
         self.size, self.name, self.path = size, name, path
+        self.notes: dict[str, Any] = {}
         self._pread = pread
         self._left, self._steps = READ_BYTES, STEPS
 
@@ -65,8 +67,10 @@ class Source:
             raise ReadError("over_limit", "too many parts")
 
     def fresh(self) -> "Source":
-        """The same file with a new budget."""
-        return Source(self.size, self._pread, self.name, self.path)
+        """The same file with a new budget, and the same notes."""
+        other = Source(self.size, self._pread, self.name, self.path)
+        other.notes = self.notes
+        return other
 
 
 @contextmanager

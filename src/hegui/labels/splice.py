@@ -18,6 +18,8 @@ import msgspec
 from hegui.labels.source import File, Source, opened
 
 _PIECE: Final = 1024 * 1024
+_HANDFUL: Final = 512 * 1024  # bytes read and written at once: the best of those measured
+_PAGE: Final = 4096
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -99,20 +101,23 @@ def _sync(path: Path) -> None:
 
 
 def save(file: File, plan: Plan, target: Path) -> None:
-    """Write the new file to `target`, which must be another than the old one.
+    """Write the new file into `target`, an empty one that `beside` has made.
 
     Over an old file it is durable before it takes the name (`beside`), so that a crash leaves the one
     or the other.
     """
-    with target.open("wb", buffering=0) as out:
+    # Not "wb": ext4 takes a file that is emptied first for one being replaced, and flushes it on close.
+    with target.open("r+b", buffering=0) as out:
         if isinstance(file, str | Path):
             with Path(file).open("rb", buffering=0) as old:
                 shutil.copymode(file, target)
+                done = 0
                 for part in plan:
                     if isinstance(part, bytes):
                         _write(out.fileno(), part)
                     else:
-                        _copy(old.fileno(), out.fileno(), part)
+                        _copy(old.fileno(), out.fileno(), part, done)
+                    done += length([part])
         else:
             with opened(file) as source:
                 for piece in pieces(source, plan):
@@ -125,16 +130,21 @@ def _write(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _copy(old: int, new: int, part: Keep) -> None:
-    """Copy a range in the kernel; by hand where it cannot (another file system, an old kernel)."""
+def _copy(old: int, new: int, part: Keep, place: int) -> None:
+    """Copy a range to a place in the new file: in the kernel, which may even share it.
+
+    By hand where it cannot (another file system, an old kernel), or would be slower: a range that
+    comes to lie otherwise in its pages, the kernel copies in halves of pages (measured on ext4).
+    """
     at = part.start
+    aligned = (place - at) % _PAGE == 0
     while at < part.end:
         try:
-            moved = os.copy_file_range(old, new, part.end - at, at)
+            moved = os.copy_file_range(old, new, part.end - at, at) if aligned else 0
         except OSError:
             moved = 0
         if not moved:
-            data = os.pread(old, min(_PIECE, part.end - at), at)
+            data = os.pread(old, min(_HANDFUL, part.end - at), at)
             if not data:
                 raise OSError("the file became shorter while it was copied")
             _write(new, data)

@@ -68,29 +68,43 @@ def _chunks(source: Source, kinds: frozenset[bytes]) -> Iterator[_Chunk]:
     once: that takes half the time of reading their heads one by one.
     """
     at = previous = len(_SIGNATURE)
-    window, start, ahead = b"", at, _AHEAD
-    late = False
+    window, start, behind, ahead = b"", at, at, _AHEAD
+    late, size = False, source.size
     while True:
         source.step()
-        if at + _HEAD.size > start + len(window):
+        if at + 8 > behind:
             wide = late and at - previous < _SMALL and ahead > 0
-            count = max(_HEAD.size, min(_WINDOW, source.size - at)) if wide else _HEAD.size
+            count = max(8, min(_WINDOW, size - at)) if wide else 8
             start, window, ahead = at, source.read(at, count), ahead - count
+            behind = at + count
         length, kind = _HEAD.unpack_from(window, at - start)
         end = at + 12 + length
-        if end > source.size:
+        if end > size:
             raise ReadError("truncated", kind.decode("latin-1"))
         if kind in kinds:
             yield _Chunk(at, kind, end, late)
-        if kind == b"IEND":
+        if kind == b"IDAT":
+            late = True
+        elif kind == b"IEND":
             return
-        late = late or kind == b"IDAT"
         previous, at = at, end
+
+
+def _readable(source: Source) -> Iterator[_Chunk]:
+    """The chunks in which a label may be; walked once for reading a file and planning its label."""
+    if "png" in source.notes:
+        yield from source.notes["png"]
+        return
+    met = []
+    for chunk in _chunks(source, _READ):
+        met.append(chunk)
+        yield chunk
+    source.notes["png"] = met  # a walk that ends early, or in an error, is none
 
 
 def _parts(source: Source) -> Iterator[Part]:
     room = _LARGEST_TEXT
-    for chunk in _chunks(source, _READ):
+    for chunk in _readable(source):
         size = chunk.end - chunk.start - 12
         if size > _LARGEST_TEXT:
             raise ReadError("over_limit", "text")
