@@ -175,10 +175,10 @@ def _write(data: bytes, name: str, on_existing: str) -> str:
     try:
         done = write(data, LABEL, out, on_existing=on_existing, paranoid=True, name=name)
     except Problem as problem:
-        # The last nets held, but that they were needed is a fault of the writer.
-        if problem.code in {"labels.media", "labels.read-back"}:
-            return f"caught {problem.code}: {problem}"
-        return "refused"
+        if problem.code == "labels.media":
+            return f"! {problem}"
+        # The last net: counted apart, as what the writer itself did not see.
+        return "caught" if problem.code == "labels.read-back" else "refused"
     seen = verify(out.getvalue(), name)
     right = seen.label == done.label and len(seen.sites) == 1
     return "written" if right else f"! written, but {seen.verdict}"
@@ -192,7 +192,7 @@ def run(family: str, numbers: range) -> tuple[Counter[str], dict[int, str], floa
     for number in numbers:
         outcome, seconds = try_one(family, number)
         counts[outcome.partition(" ")[0]] += 1
-        if outcome[:1] == "!" or outcome.startswith("caught"):
+        if outcome.startswith("!"):
             findings[number] = outcome
         longest = max(longest, seconds)
     return counts, findings, longest
