@@ -77,7 +77,7 @@ def _slot(carrier: Carrier, language: str) -> tuple[str, ...]:
 def reasons() -> str:
     """Every reason code, as `labels.reasons` has it."""
     rows = [
-        (f"`{code}`", each.text.en, each.text.zh, each.clause, each.confidence)
+        (f"`{code}`", each.text.en, each.text.zh, each.clause.en, each.confidence)
         for code, each in REASONS.items()
     ]
     return table(("code", "meaning", "含义", "clause", "confidence"), rows)
