@@ -75,7 +75,11 @@ def carry(
     from hegui.cli.output import console, language
     from hegui.labels import carry as carry_over
 
-    done = carry_over(src, dst)
+    _files([src, dst])
+    try:
+        done = carry_over(src, dst)
+    except OSError as error:
+        raise Problem("labels.file", "{reason}", reason=error.strerror or str(error)) from error
     told = say(language(), N_("{file} now bears the label {number} of {producer}."), file=dst,
                number=done.label.produce_id, producer=done.label.producer)  # fmt: skip
     console.print(told, markup=False)

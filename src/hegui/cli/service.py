@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from hegui.cli.archive import Config, ready, tell
-from hegui.cli.output import console, language
 from hegui.language import N_, say
 
 _TEMPLATE = """\
@@ -53,6 +52,7 @@ def init(
     """
     import json
 
+    from hegui.cli.output import language
     from hegui.evidence.archive import Archive
     from hegui.language import Problem
     from hegui.settings import load
@@ -84,6 +84,7 @@ def check(config: Config = None) -> None:
 
     Also what the register makes of each upstream: IM-7.1 (lawful base model) and where it runs.
     """
+    from hegui.cli.output import console, language
     from hegui.gateway.readiness import findings
     from hegui.settings import load
 
@@ -96,6 +97,7 @@ def check(config: Config = None) -> None:
 
 def tick(config: Config = None) -> None:
     """Run everything that runs on a clock, once: from cron, every few minutes."""
+    from hegui.cli.output import language
     from hegui.tick import tick as run
 
     with ready(config) as archive:
