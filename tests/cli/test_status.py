@@ -94,7 +94,7 @@ def paper(tmp_path):
 @pytest.mark.parametrize("command", ["status", *COMMANDS])
 def test_every_command_has_an_example_that_is_its_own(command):
     told = runner.invoke(app, [*command.split(), "--help"]).output
-    assert f"Example: hegui {command}" in re.sub(r"[\s│]+", " ", told)
+    assert f"Example: hegui {command}" in re.sub(r"[\s│`]+", " ", told)
 
 
 def test_before_the_first_check_it_says_so(run):

@@ -25,7 +25,7 @@ app = typer.Typer(
     name="hegui",
     help="Run a generative-AI service the way China's Interim Measures require, and prove it.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help: with boxes it takes twice as long to load
     pretty_exceptions_enable=False,
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hegui.cases.due import Due
 
 app = typer.Typer(
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="What is due: duties with a clock, people's reports, and who has done what about it.",
 )
 

@@ -11,7 +11,7 @@ from hegui.language import N_, say
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="Signed evidence for duties that only people can meet: hand in, list, end, review, own.",
 )
 

@@ -10,7 +10,7 @@ from hegui.language import N_, say
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="Hot terms: they act on all running services within a second.",
 )
 

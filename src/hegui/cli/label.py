@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 codes = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="Check or build a provider code: the 27 characters that name who answers for content.",
 )
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH…")]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="The register of duties: who, what, by when, since when, and how sure we are.",
 )
 Day = typer.Argument(formats=["%Y-%m-%d"], show_default=False)

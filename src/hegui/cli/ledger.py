@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="The ledger: verify it, prove an entry, sign a checkpoint, hand it to an inspector.",
 )
 

@@ -9,7 +9,7 @@ from hegui.language import N_
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="The master key: without it, nothing that was sealed can be read by anyone.",
 )
 

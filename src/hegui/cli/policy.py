@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     help="Policies: what is done about which risk, for whom; draft, shadow, live.",
 )
 app.add_typer(hot.app, name="hot")
