@@ -155,5 +155,5 @@ def test_the_facts_can_be_listed():
 
 def test_the_command_has_an_example():
     help_text = runner.invoke(app, ["law", "scope", "--help"]).output
-    assert "Example: hegui law scope" in help_text
+    assert "Example: hegui law scope" in help_text.replace("`", "")
     assert scope.scope.__doc__
