@@ -79,7 +79,11 @@ def carry(
     try:
         done = carry_over(src, dst)
     except OSError as error:
-        raise Problem("labels.file", "{reason}", reason=error.strerror or str(error)) from error
+        raise Problem(
+            "labels.file",
+            "The file cannot be read or written: {reason}.",
+            reason=error.strerror or str(error),
+        ) from error
     told = say(language(), N_("{file} now bears the label {number} of {producer}."), file=dst,
                number=done.label.produce_id, producer=done.label.producer)  # fmt: skip
     console.print(told, markup=False)
