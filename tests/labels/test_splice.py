@@ -46,6 +46,7 @@ def test_large_files_are_copied_by_the_kernel_or_by_hand(tmp_path, monkeypatch, 
     old, new = tmp_path / "old", tmp_path / "new"
     data = os.urandom(3 * 1024 * 1024 + 7)
     old.write_bytes(data)
+    new.touch()  # as `beside` makes it
     plan = replace(len(data), (5, 9, b"label"), (len(data), len(data), b"end"))
     if not kernel:
 
@@ -66,6 +67,7 @@ def test_large_files_are_copied_by_the_kernel_or_by_hand(tmp_path, monkeypatch, 
 def test_a_file_that_becomes_shorter_while_copied_is_no_copy(tmp_path):
     old = tmp_path / "old"
     old.write_bytes(b"short")
+    (tmp_path / "new").touch()
     with pytest.raises(OSError, match="shorter"):
         save(old, [Keep(0, 100)], tmp_path / "new")
 
