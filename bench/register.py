@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from bench.gateway import machine
 from bench.ledger import PAGE, exchange_id
+from bench.pages import put
 from hegui.evidence import counting
 from hegui.evidence.archive import Archive
 from hegui.gateway.service import Service
@@ -27,8 +28,6 @@ from hegui.store.writer import Entry
 from hegui.web.app import Application
 
 ENTRIES: Final = 1_000_000
-BEGIN: Final = "<!-- register:begin (made by make bench) -->"
-END: Final = "<!-- register:end -->"
 PAGES: Final = {
     "home": "/staff",
     "home, one state": "/staff?state=partly",
@@ -87,14 +86,6 @@ def _timed(browser: TestClient, path: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def publish(text: str) -> None:
-    page = PAGE.read_text("utf-8")
-    if BEGIN not in page:
-        page = f"{page.rstrip()}\n\n## The register\n\n{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", "utf-8")
-
-
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ENTRIES
     with tempfile.TemporaryDirectory() as name:
@@ -122,7 +113,7 @@ def main() -> None:
         "|---|---|---|",
         *rows,
     ])  # fmt: skip
-    publish(text)
+    put(PAGE, "register", text)
     print(text)
 
 

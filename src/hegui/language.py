@@ -39,9 +39,13 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def say(language: str, message: str, **values: object) -> str:
-    """Return `message` in `language` ("zh" or "en") with its {named} values filled in."""
+    """Return `message` in `language` ("zh" or "en") with its {named} values filled in.
+
+    A value that is a `Text` is said in the same language.
+    """
     text = catalogue(language).gettext(message) if message else ""
-    return text.format(**values) if values else text
+    told = {name: v.say(language) if isinstance(v, Text) else v for name, v in values.items()}
+    return text.format(**told) if told else text
 
 
 def choose(accept_language: str, default: str = "zh") -> str:

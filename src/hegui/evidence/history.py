@@ -26,11 +26,7 @@ class Change(msgspec.Struct, frozen=True):
     at: str
 
     def say(self, language: str) -> str:
-        words = {
-            name: value.say(language) if isinstance(value, Text) else value
-            for name, value in self.values.items()
-        }
-        return say(language, self.message, **words)
+        return say(language, self.message, **self.values)
 
 
 _Told = tuple[str, dict[str, object], tuple[str, ...], str]

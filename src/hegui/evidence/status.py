@@ -17,7 +17,7 @@ from hegui.evidence.checks import SEEN
 from hegui.evidence.counting import Found, latest
 from hegui.evidence.scope import current
 from hegui.evidence.signed import Review, Signed, last_owners, last_reviews, list_signed
-from hegui.language import N_, Text, say
+from hegui.language import N_, say
 from hegui.law import Obligation, Proves, register
 from hegui.law.scoping import Scope
 
@@ -50,11 +50,7 @@ class Reason(msgspec.Struct, frozen=True):
     values: dict[str, object] = {}
 
     def say(self, language: str) -> str:
-        words = {
-            name: value.say(language) if isinstance(value, Text) else value
-            for name, value in self.values.items()
-        }
-        return say(language, self.message, **words)
+        return say(language, self.message, **self.values)
 
 
 class Next(msgspec.Struct, frozen=True):
